@@ -3,7 +3,7 @@
  * loop: the one thread that owns libcurl: its multi handle, timers, and the
  * queue of what others post to it.
  *
- * Only net_loop_new(), net_loop_free(), net_loop_post() and
+ * Only net_loop_new(), net_loop_free(), net_loop_post(), net_loop_at_end() and
  * net_loop_on_thread() may be called from any thread; all else, and every
  * callback, is on the loop's own thread, so what lives there needs no locks.
  */
@@ -28,11 +28,15 @@ struct net_loop_options {
 int net_loop_new(const struct net_loop_options *o, struct net_loop **ret_loop);
 
 /*
- * Runs what is already posted, ends every request still open with -ECANCELED
- * (its done() is called), drops the timers, joins the thread.  NULL is fine.
- * Not from the loop's thread.  What is posted after this began is dropped.
+ * Runs what is already posted, then what net_loop_at_end() was given, ends
+ * every request still open with -ECANCELED (its done() is called), drops the
+ * timers, joins the thread.  NULL is fine.  Not from the loop's thread.  What
+ * is posted after this began is dropped.
  */
 void net_loop_free(struct net_loop *l);
+
+/* For those who wait by timer: fn(arg) on the loop's thread when it ends. */
+void net_loop_at_end(struct net_loop *l, void (*fn)(void *arg), void *arg);
 
 /* Run fn(arg) on the loop's thread, in order of posting. */
 void net_loop_post(struct net_loop *l, void (*fn)(void *arg), void *arg);
@@ -74,7 +78,7 @@ struct net_request_ops {
 		    size_t n);
 	/*
 	 * The exchange is over: rc 0 (an answer came, whatever its status) or
-	 * -errno (net_retry.h maps CURLcode), with curl's sentence in text.
+	 * -errno (net/errors.c maps CURLcode), with curl's sentence in text.
 	 * Called exactly once, never from inside net_request_start().
 	 */
 	void (*done)(void *user, int rc, const struct net_response *r,

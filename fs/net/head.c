@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/net/internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const char *find(const struct net_response *r, const char *name)
+{
+	const struct net_head *h =
+		(const void *)((const char *)r -
+			       G_STRUCT_OFFSET(struct net_head, response));
+
+	for (guint i = 0; i < h->lines->len; i++) {
+		const char *line = g_ptr_array_index(h->lines, i);
+
+		if (!g_ascii_strcasecmp(line, name))
+			return line + strlen(line) + 1;
+	}
+	return NULL;
+}
+
+void net_head_init(struct net_head *h)
+{
+	h->lines = g_ptr_array_new_with_free_func(g_free);
+	h->response.header = find;
+	h->response.server_date_ms = -1;
+}
+
+void net_head_release(struct net_head *h)
+{
+	g_ptr_array_unref(h->lines);
+}
+
+/* "Name: value\r\n" as "name\0value\0", or NULL. */
+static char *split(const char *line, size_t n)
+{
+	const char *colon = memchr(line, ':', n);
+	g_autofree char *name = NULL;
+	char *value, *both;
+	size_t name_len;
+
+	if (!colon)
+		return NULL;
+	name_len = (size_t)(colon - line);
+	name = g_strstrip(g_strndup(line, name_len));
+	value = g_strstrip(g_strndup(colon + 1, n - name_len - 1));
+	/* The line may hold NUL bytes, so count again what is left of it. */
+	both = g_malloc(strlen(name) + strlen(value) + 2);
+	strcpy(stpcpy(both, name) + 1, value);
+	g_free(value);
+	return both;
+}
+
+static void end_of_head(struct net_head *h)
+{
+	const char *date = find(&h->response, "Date");
+	time_t t = date ? curl_getdate(date, NULL) : -1;
+
+	h->response.server_date_ms = t < 0 ? -1 : (int64_t)t * 1000;
+	h->complete = true;
+}
+
+int net_head_line(struct net_head *h, const char *line, size_t n)
+{
+	char *both;
+
+	h->seen_bytes += n;
+	if (h->seen_bytes > NET_HEAD_MAX_BYTES)
+		return -EPROTO;
+	/* After a head only a further one counts (100 Continue, then the
+	   answer); the trailers of a chunked body are none. */
+	if (n >= 5 && !memcmp(line, "HTTP/", 5)) {
+		g_ptr_array_set_size(h->lines, 0);
+		h->complete = false;
+		return 0;
+	}
+	if (h->complete)
+		return 0;
+	if (line[0] == '\r' || line[0] == '\n') {
+		end_of_head(h);
+		return 0;
+	}
+	both = split(line, n);
+	if (both)
+		g_ptr_array_add(h->lines, both);
+	return 0;
+}
