@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache/schema.h"
+
+#include <glib.h>
+#include <sqlite3.h>
+#include <stdbool.h>
+
+/* ---- catalog ---------------------------------------------------------- */
+
+/* AUTOINCREMENT: chunk keys and inodes hold ids, so none may come again. */
+static const char catalog_sql[] =
+	"CREATE TABLE streams("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" endpoint TEXT NOT NULL,"
+	" arn TEXT NOT NULL,"
+	" name TEXT NOT NULL,"
+	" created_ms INTEGER NOT NULL,"
+	" retention_ms INTEGER NOT NULL,"
+	" mark_ms INTEGER NOT NULL DEFAULT 0,"
+	" chain_ms INTEGER NOT NULL DEFAULT 0,"
+	" slack INTEGER NOT NULL DEFAULT -1,"
+	" fragments INTEGER NOT NULL DEFAULT 0,"
+	" total_bytes INTEGER NOT NULL DEFAULT 0,"
+	" UNIQUE(endpoint, arn));"
+
+	/* file: NULL until shown; payload: NULL until known. */
+	"CREATE TABLE fragments("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" stream INTEGER NOT NULL,"
+	" number TEXT NOT NULL,"
+	" producer_ms INTEGER NOT NULL,"
+	" server_ms INTEGER NOT NULL,"
+	" length_ms INTEGER NOT NULL,"
+	" size INTEGER NOT NULL,"
+	" file INTEGER,"
+	" payload INTEGER,"
+	" UNIQUE(stream, number));"
+	/* An index ends with the rowid: (time, id) order needs no sort. */
+	"CREATE INDEX fragments_producer ON fragments(stream, producer_ms);"
+	"CREATE INDEX fragments_server ON fragments(stream, server_ms);"
+	"CREATE INDEX fragments_since ON fragments(stream);"
+
+	/* Disjoint per stream and axis. */
+	"CREATE TABLE known("
+	" stream INTEGER NOT NULL,"
+	" axis INTEGER NOT NULL,"
+	" start_ms INTEGER NOT NULL,"
+	" end_ms INTEGER NOT NULL,"
+	" as_of_ms INTEGER NOT NULL,"
+	" used_ms INTEGER NOT NULL,"
+	" PRIMARY KEY(stream, axis, start_ms)) WITHOUT ROWID;"
+	"CREATE INDEX known_used ON known(used_ms);";
+
+/* ---- store ------------------------------------------------------------ */
+
+static const char store_sql[] =
+	"CREATE TABLE chunks("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" stream INTEGER NOT NULL,"
+	" number TEXT NOT NULL,"
+	" raw INTEGER NOT NULL,"
+	" name TEXT NOT NULL,"	   /* file name under chunks/ */
+	" bytes INTEGER NOT NULL," /* allocated */
+	" size INTEGER NOT NULL,"  /* length */
+	" hash BLOB NOT NULL,"
+	" used_ms INTEGER NOT NULL,"
+	" UNIQUE(stream, number, raw));"
+	"CREATE INDEX chunks_used ON chunks(used_ms);"
+
+	"CREATE TABLE reservations("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" proc TEXT NOT NULL,"
+	" bytes INTEGER NOT NULL);"
+
+	"CREATE TABLE totals("
+	" name TEXT PRIMARY KEY,"
+	" value INTEGER NOT NULL) WITHOUT ROWID;";
+
+/* ---- making and recognising ------------------------------------------- */
+
+static int read_int(sqlite3 *db, const char *sql, int *ret_value)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
+
+	if (rc == SQLITE_OK) {
+		rc = sqlite3_step(stmt);
+		if (rc == SQLITE_ROW) {
+			*ret_value = sqlite3_column_int(stmt, 0);
+			rc = SQLITE_OK;
+		}
+	}
+	/* A failed prepare leaves no statement, and finalize likes NULL. */
+	sqlite3_finalize(stmt);
+	return rc;
+}
+
+/* SQLITE_OK and *ret_empty, or why the file is not to be used. */
+static int look(sqlite3 *db, bool *ret_empty, int *ret_version)
+{
+	int app = 0, version = 0, tables = 0;
+	int rc = read_int(db, "PRAGMA application_id", &app);
+
+	if (rc == SQLITE_OK)
+		rc = read_int(db, "PRAGMA user_version", &version);
+	/* Parses the whole schema, so damage there shows here. */
+	if (rc == SQLITE_OK)
+		rc = read_int(db, "SELECT count(*) FROM sqlite_schema",
+			      &tables);
+	if (rc != SQLITE_OK)
+		return rc;
+	*ret_empty = !app && !version && !tables;
+	if (!*ret_empty && app != SCHEMA_APPLICATION_ID)
+		return SQLITE_NOTADB;
+	*ret_version = version;
+	return SQLITE_OK;
+}
+
+static int make(sqlite3 *db)
+{
+	g_autofree char *mark = g_strdup_printf(
+		"PRAGMA application_id=%d; PRAGMA user_version=%d;",
+		SCHEMA_APPLICATION_ID, SCHEMA_VERSION);
+	int rc = sqlite3_exec(db, catalog_sql, NULL, NULL, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(db, store_sql, NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(db, mark, NULL, NULL, NULL);
+	return rc;
+}
+
+int schema_ensure(sqlite3 *db, int *ret_version)
+{
+	bool empty;
+	int rc = look(db, &empty, ret_version);
+
+	if (rc != SQLITE_OK || !empty)
+		return rc;
+
+	/* The write lock is where processes that begin together line up. */
+	rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	if (rc != SQLITE_OK)
+		return rc;
+	rc = look(db, &empty, ret_version);
+	if (rc == SQLITE_OK && empty) {
+		rc = make(db);
+		*ret_version = SCHEMA_VERSION;
+	}
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+	if (rc != SQLITE_OK)
+		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	return rc;
+}
