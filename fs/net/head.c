@@ -24,6 +24,7 @@ void net_head_init(struct net_head *h)
 	h->lines = g_ptr_array_new_with_free_func(g_free);
 	h->response.header = find;
 	h->response.server_date_ms = -1;
+	h->expects_status = true;
 }
 
 void net_head_release(struct net_head *h)
@@ -57,7 +58,19 @@ static void end_of_head(struct net_head *h)
 	time_t t = date ? curl_getdate(date, NULL) : -1;
 
 	h->response.server_date_ms = t < 0 ? -1 : (int64_t)t * 1000;
-	h->complete = true;
+	h->expects_status = h->interim;
+	h->complete = !h->interim;
+}
+
+/* "HTTP/1.1 100 Continue": another head follows one with a status 1xx. */
+static void begin_head(struct net_head *h, const char *line, size_t n)
+{
+	const char *space = memchr(line, ' ', n);
+	size_t left = space ? n - (size_t)(space - line) : 0;
+
+	g_ptr_array_set_size(h->lines, 0);
+	h->interim = left > 1 && space[1] == '1';
+	h->expects_status = false;
 }
 
 int net_head_line(struct net_head *h, const char *line, size_t n)
@@ -67,13 +80,11 @@ int net_head_line(struct net_head *h, const char *line, size_t n)
 	h->seen_bytes += n;
 	if (h->seen_bytes > NET_HEAD_MAX_BYTES)
 		return -EPROTO;
-	/* After a head only a further one counts (100 Continue, then the
-	   answer); the trailers of a chunked body are none. */
-	if (n >= 5 && !memcmp(line, "HTTP/", 5)) {
-		g_ptr_array_set_size(h->lines, 0);
-		h->complete = false;
+	if (h->expects_status) {
+		begin_head(h, line, n);
 		return 0;
 	}
+	/* What still comes are the trailers of a chunked body. */
 	if (h->complete)
 		return 0;
 	if (line[0] == '\r' || line[0] == '\n') {

@@ -49,6 +49,8 @@ struct net_head {
 	struct net_response response;
 	GPtrArray *lines; /* "name\0value\0" */
 	size_t seen_bytes;
+	bool expects_status; /* the next line is a status line */
+	bool interim;	     /* 1xx: another head follows */
 	bool complete;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/net/rate.h"
 
-#include <math.h>
+#include <glib.h>
 
 /*
  * Tokens are sums of fractions: without this much grace a wait computed from
@@ -18,7 +18,7 @@ static void fill(struct rate *r, int64_t now_ms)
 	if (now_ms <= r->filled_ms)
 		return;
 	gained = (double)(now_ms - r->filled_ms) * r->per_second / 1000.0;
-	r->tokens = fmin(r->burst, r->tokens + gained);
+	r->tokens = MIN(r->burst, r->tokens + gained);
 	r->filled_ms = now_ms;
 }
 
@@ -34,16 +34,18 @@ void rate_init(struct rate *r, double per_second, double burst, int64_t now_ms)
 
 int64_t rate_wait_ms(struct rate *r, double cost, int64_t now_ms)
 {
-	double missing;
+	double missing, wait_ms;
+	int64_t whole_ms;
 
 	if (r->per_second <= 0)
 		return 0;
 	fill(r, now_ms);
-	missing = fmin(cost, r->burst) - r->tokens;
+	missing = MIN(cost, r->burst) - r->tokens;
 	if (missing <= GRACE)
 		return 0;
-	return (int64_t)fmin(WAIT_MAX_MS,
-			     ceil(missing * 1000.0 / r->per_second));
+	wait_ms = MIN(missing * 1000.0 / r->per_second, WAIT_MAX_MS);
+	whole_ms = (int64_t)wait_ms;
+	return whole_ms + (wait_ms > (double)whole_ms);
 }
 
 void rate_take(struct rate *r, double cost, int64_t now_ms)
