@@ -239,6 +239,11 @@ static int adopt(int dirfd)
 	return 0;
 }
 
+/*
+ * Two locks on the directory.  Its flock is held for moments, by whoever makes,
+ * clears or mends what is in it.  A read lock of fcntl's lasts as long as the
+ * descriptor and says that the directory is in use.
+ */
 static int lock_dir(int fd, int how)
 {
 	int rc;
@@ -249,28 +254,38 @@ static int lock_dir(int fd, int how)
 	return rc ? -errno : 0;
 }
 
-/*
- * Leaves the shared lock on fd, which is what tells cache_dir_clear() that the
- * directory is in use.  A flock changes from one kind to the other with a gap
- * in between, so what was seen is looked at again.
- */
+static int mark_used(int fd)
+{
+	struct flock l = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+
+	return fcntl(fd, F_OFD_SETLK, &l) ? -errno : 0;
+}
+
+/* By another descriptor than this one.  1, 0 or -errno. */
+static int is_used(int fd)
+{
+	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	if (fcntl(fd, F_OFD_GETLK, &l))
+		return -errno;
+	return l.l_type != F_UNLCK;
+}
+
 static int recognise_or_adopt(int fd)
 {
-	for (;;) {
-		int rc = lock_dir(fd, LOCK_SH);
+	int rc = lock_dir(fd, LOCK_EX);
 
-		if (!rc)
-			rc = recognise(fd);
-		if (rc != -ENOENT)
-			return rc;
-		rc = lock_dir(fd, LOCK_EX);
-		if (!rc)
-			rc = recognise(fd);
-		if (rc == -ENOENT)
-			rc = adopt(fd);
-		if (rc)
-			return rc;
-	}
+	if (!rc)
+		rc = recognise(fd);
+	if (rc == -ENOENT)
+		rc = adopt(fd);
+	for (size_t i = 0; !rc && i < N_SUBDIRS; i++)
+		if (mkdirat(fd, subdirs[i], 0700) && errno != EEXIST)
+			rc = -errno;
+	if (!rc)
+		rc = mark_used(fd);
+	lock_dir(fd, LOCK_UN);
+	return rc;
 }
 
 static char *explain(const char *path, int rc)
@@ -305,9 +320,6 @@ int cache_dir_open(const char *path, int *ret_dirfd, char **ret_error)
 		return rc;
 
 	rc = recognise_or_adopt(fd);
-	for (size_t i = 0; !rc && i < N_SUBDIRS; i++)
-		if (mkdirat(fd, subdirs[i], 0700) && errno != EEXIST)
-			rc = -errno;
 	if (rc) {
 		*ret_error = explain(path, rc);
 		return rc;
@@ -379,20 +391,21 @@ static int remove_all(int fd)
 
 int cache_dir_clear(int dirfd, char **ret_error)
 {
-	int rc = lock_dir(dirfd, LOCK_EX | LOCK_NB);
+	int rc = lock_dir(dirfd, LOCK_EX);
 
-	if (rc == -EWOULDBLOCK) {
-		lock_dir(dirfd, LOCK_SH);
-		*ret_error = g_strdup("the cache is in use; unmount first");
-		return -EBUSY;
-	}
+	if (!rc)
+		rc = is_used(dirfd);
+	if (rc > 0)
+		rc = -EBUSY;
 	if (!rc)
 		rc = recognise(dirfd);
 	if (!rc)
 		rc = remove_all(dirfd);
-	if (rc)
+	lock_dir(dirfd, LOCK_UN);
+	if (rc == -EBUSY)
+		*ret_error = g_strdup("the cache is in use; unmount first");
+	else if (rc)
 		*ret_error = g_strdup_printf("cannot clear the cache: %s",
 					     g_strerror(-rc));
-	lock_dir(dirfd, LOCK_SH);
 	return rc;
 }
