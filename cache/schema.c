@@ -53,25 +53,29 @@ static const char catalog_sql[] =
 
 /* ---- store ------------------------------------------------------------ */
 
+/*
+ * Ids are random and name the files (chunk_file.h); a reservation's becomes
+ * its chunk's.  Stream 0 holds chunks that are to go when nobody uses them.
+ */
 static const char store_sql[] =
 	"CREATE TABLE chunks("
-	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" id INTEGER PRIMARY KEY,"
 	" stream INTEGER NOT NULL,"
 	" number TEXT NOT NULL,"
 	" raw INTEGER NOT NULL,"
-	" name TEXT NOT NULL,"	   /* file name under chunks/ */
 	" bytes INTEGER NOT NULL," /* allocated */
 	" size INTEGER NOT NULL,"  /* length */
-	" hash BLOB NOT NULL,"
+	" hash BLOB NOT NULL,"	   /* XXH3, 128 bits, canonical */
 	" used_ms INTEGER NOT NULL,"
 	" UNIQUE(stream, number, raw));"
 	"CREATE INDEX chunks_used ON chunks(used_ms);"
 
 	"CREATE TABLE reservations("
-	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
-	" proc TEXT NOT NULL,"
+	" id INTEGER PRIMARY KEY,"
+	" proc INTEGER NOT NULL,"
 	" bytes INTEGER NOT NULL);"
 
+	/* chunks, chunk_bytes, dir_bytes */
 	"CREATE TABLE totals("
 	" name TEXT PRIMARY KEY,"
 	" value INTEGER NOT NULL) WITHOUT ROWID;";
