@@ -8,6 +8,19 @@
  * here.  aws_settings_load() and aws_credentials_load() block on local files
  * only.  Immutable after loading, so any thread may read.
  *
+ * Overrides of the endpoint: a generic one (--endpoint-url, AWS_ENDPOINT_URL,
+ * the profile's endpoint_url, or kinesis_video's own) is where the control
+ * plane is asked, GetDataEndpoint included, and the data plane is where its
+ * answer says.  botocore, which leaves GetDataEndpoint to its user, would send
+ * data calls to a generic URL too; we ask, because a local server and a VPC
+ * endpoint answer that call as the service does, and only the answer is right
+ * for both.  data_url is set by nothing but a URL for the data plane
+ * (AWS_ENDPOINT_URL_KINESIS_VIDEO_ARCHIVED_MEDIA, or
+ * kinesis_video_archived_media in the services section, unless --endpoint-url
+ * or AWS_ENDPOINT_URL outranks that section).  No URL ends in '/'.
+ *
+ * An environment variable that is empty counts as unset.
+ *
  * Sources: docs.aws.amazon.com sdkref "settings reference"; botocore's
  * credentials.py and configprovider.py for what the page leaves open.
  */
@@ -39,8 +52,8 @@ struct aws_settings {
 	char *control_url;  /* https://kinesisvideo.REGION... or the override */
 	char *data_url;	    /* override for the data plane, or NULL: ask
 			       GetDataEndpoint */
-	char *override_url; /* the override as given, or NULL: part of the
-			       cache key */
+	char *override_url; /* the control plane's override, else the data
+			       plane's, or NULL: part of the cache key */
 	char *ca_bundle;    /* or NULL */
 };
 
@@ -55,9 +68,10 @@ void aws_settings_free(struct aws_settings *s);
 
 /*
  * The credential chain: environment keys, then the profile's keys in the
- * shared credentials file, then in the config file.  0; -EACCES with a
- * sentence that says where was looked and how to mend it.  Files are read
- * anew at each call.
+ * shared credentials file, then in the config file.  A profile with role_arn is
+ * refused even where it has keys, for the CLI would assume the role.  0;
+ * -EACCES with a sentence that says where was looked and how to mend it
+ * (g_free() it).  Files are read anew at each call.
  */
 int aws_credentials_load(const struct aws_settings *s,
 			 struct aws_credentials **ret_credentials,

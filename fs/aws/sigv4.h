@@ -24,7 +24,8 @@ struct sigv4_request {
 	const char *method;
 	const char *path;  /* as it stands in the request line, before '?' */
 	const char *query; /* after '?', or "" */
-	const struct sigv4_header *headers; /* Host must be among them */
+	const struct sigv4_header *headers; /* all signed; Host must be
+					       among them */
 	size_t n_headers;
 	const void *body;
 	size_t body_bytes;
