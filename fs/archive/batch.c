@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * batch: one GetMediaForFragmentList call and what comes of it.  Documents are
+ * told apart by their FRAGMENT_NUMBER tag, never by position.  What arrived
+ * whole is kept; what is missing is asked for again.
+ */
+#define G_LOG_DOMAIN "kvsfs"
+#include "fs/archive/fetch.h"
+
+#include <string.h>
+
+#include "fs/mkv/reader.h"
+#include "fs/net/retry.h"
+
+/* The service is eventually consistent: a fragment that is listed may not be
+   found for a moment (kvs-facts section 4: found at the 2nd or 3rd try). */
+#define NOT_FOUND_TRIES 6
+/* An answer that is not Matroska may have been a bad moment. */
+#define UNREADABLE_TRIES 3
+
+struct batch {
+	struct stream_state *st;
+	GPtrArray *downloads; /* a reference each */
+	struct mkv_reader *reader;
+	struct kvs_call *call;
+	struct download *current; /* whose document is arriving */
+	int reader_rc;
+};
+
+static void batch_free(struct batch *b)
+{
+	g_ptr_array_unref(b->downloads);
+	mkv_reader_free(b->reader);
+	g_free(b);
+}
+
+static void remember(struct download *d, int rc, char *reason)
+{
+	g_free(d->reason);
+	d->reason = reason;
+	d->rc = rc;
+}
+
+/* ---- documents ---------------------------------------------------------- */
+
+static struct download *find(struct batch *b, const char *number)
+{
+	for (guint i = 0; i < b->downloads->len; i++) {
+		struct download *d = b->downloads->pdata[i];
+
+		if (d->state == DOWNLOAD_ASKED &&
+		    g_str_equal(d->f.number, number))
+			return d;
+	}
+	/* An error that names nobody, where only one can be meant. */
+	if (!*number && b->downloads->len == 1) {
+		struct download *d = b->downloads->pdata[0];
+
+		return d->state == DOWNLOAD_ASKED ? d : NULL;
+	}
+	return NULL;
+}
+
+static bool says_not_found(const struct mkv_document *doc)
+{
+	return doc->error_id == 3000 || doc->error_id == 4000 ||
+	       strstr(doc->error_code, "NOT_FOUND");
+}
+
+/* kvs-facts section 4: 4500-4506 are the KMS key's. */
+static bool says_refused(const struct mkv_document *doc)
+{
+	return doc->error_id >= 4500 && doc->error_id <= 4506;
+}
+
+static void in_band_error(struct download *d, const struct mkv_document *doc)
+{
+	char *reason = g_strdup_printf("%s%s%s (error %d)",
+				       *doc->error_code ? doc->error_code
+							: "the service said",
+				       *doc->error_message ? ": " : "",
+				       doc->error_message, doc->error_id);
+
+	if (says_refused(doc))
+		remember(d, -EACCES, reason);
+	else if (says_not_found(doc))
+		remember(d, -ENOENT, reason);
+	else
+		remember(d, -ETIMEDOUT, reason);
+}
+
+static int doc_begin(void *user, const struct mkv_document *doc,
+		     int64_t *ret_length_ms)
+{
+	struct batch *b = user;
+	struct download *d = find(b, doc->number);
+
+	b->current = NULL;
+	if (!d) {
+		g_info("stream %s: a document for fragment '%s' that was not "
+		       "asked for",
+		       b->st->name, doc->number);
+		return 1;
+	}
+	d->progress_ms = fetch_now_ms(d->a);
+	if (doc->has_error) {
+		in_band_error(d, doc);
+		return 1;
+	}
+	b->current = d;
+	landing_begin(d);
+	*ret_length_ms = d->f.length_ms;
+	return 0;
+}
+
+static int doc_data(void *user, const void *bytes, size_t n)
+{
+	struct batch *b = user;
+	struct download *d = b->current;
+
+	d->progress_ms = fetch_now_ms(d->a);
+	/* One that has failed meanwhile no longer wants it; the rest does. */
+	if (d->state == DOWNLOAD_ASKED)
+		landing_put(d, bytes, n);
+	return 0;
+}
+
+static int doc_end(void *user)
+{
+	struct batch *b = user;
+	struct download *d = b->current;
+
+	b->current = NULL;
+	if (d && d->state == DOWNLOAD_ASKED)
+		landing_whole(d);
+	return 0;
+}
+
+/* ---- the answer as a whole ---------------------------------------------- */
+
+static int body(void *user, const void *bytes, size_t n)
+{
+	struct batch *b = user;
+
+	b->reader_rc = mkv_reader_feed(b->reader, bytes, n);
+	return b->reader_rc;
+}
+
+/* Is another try of any use, after this one failed with d->rc? */
+static bool try_again(struct batch *b, struct download *d)
+{
+	switch (d->rc) {
+	case -EBUSY:
+	case -ETIMEDOUT:
+		return true; /* until the deadline */
+	case -ENOENT:	     /* not visible yet */
+		return d->tries < NOT_FOUND_TRIES;
+	case -EPROTO:
+		d->alone = true;
+		return d->tries < UNREADABLE_TRIES;
+	case -EIO: /* refused: perhaps because of another in the same call */
+		if (b->downloads->len == 1)
+			return false;
+		d->alone = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void one_missing(struct batch *b, struct download *d)
+{
+	g_autofree char *reason = g_strdup(d->reason);
+	int rc = d->rc;
+
+	d->tries++;
+	if (try_again(b, d)) {
+		fetch_again(d, retry_delay_ms(d->tries - 1, d->a->o.random()));
+		return;
+	}
+	switch (rc) {
+	case -ENOENT: /* listed, and yet never found: not "no such file" */
+		rc = -EIO;
+		break;
+	case -ERANGE:
+		rc = -ESTALE;
+		break;
+	default:
+		rc = archive_errno(rc);
+	}
+	download_fail(d, rc, reason);
+}
+
+/* Why this download did not come, where no document of its own said so. */
+static void blame(struct batch *b, struct download *d,
+		  const struct kvs_error *e)
+{
+	if (e->rc < 0 && b->reader_rc == 0)
+		remember(d, e->rc,
+			 g_strdup_printf("%s%s%s%s%s%s", e->message,
+					 *e->name ? " (" : "", e->name,
+					 *e->name ? ")" : "",
+					 *e->request_id ? ", request id " : "",
+					 e->request_id));
+	else if (b->reader_rc < 0)
+		remember(d, -EPROTO,
+			 g_strdup_printf("the answer is not Matroska or ends "
+					 "early%s%s",
+					 *e->request_id ? ", request id " : "",
+					 e->request_id));
+	else if (!d->reason)
+		remember(d, -ETIMEDOUT,
+			 g_strdup_printf("it is missing from the answer%s%s",
+					 *e->request_id ? ", request id " : "",
+					 e->request_id));
+}
+
+static void done(void *user, const struct kvs_error *e)
+{
+	struct batch *b = user;
+	struct stream_state *st = b->st;
+
+	b->call = NULL;
+	st->media_connections--;
+	g_ptr_array_remove_fast(st->batches, b);
+	archive_learn_clock(st->a);
+	quota_media_done(st, e);
+	if (e->rc == 0 && b->reader_rc == 0)
+		b->reader_rc = mkv_reader_finish(b->reader);
+	for (guint i = 0; i < b->downloads->len; i++) {
+		struct download *d = b->downloads->pdata[i];
+
+		if (d->state != DOWNLOAD_ASKED)
+			continue;
+		blame(b, d, e);
+		one_missing(b, d);
+	}
+	batch_free(b);
+	fetch_schedule(st);
+}
+
+void batch_start(struct stream_state *st, GPtrArray *downloads)
+{
+	static const struct mkv_reader_ops reader_ops = {
+		.begin = doc_begin, .data = doc_data, .end = doc_end};
+	static const struct kvs_media_ops media_ops = {.body = body,
+						       .done = done};
+	struct archive *a = st->a;
+	struct batch *b = g_new0(struct batch, 1);
+	g_autoptr(GPtrArray) numbers = g_ptr_array_new();
+
+	b->st = st;
+	b->downloads =
+		g_ptr_array_new_with_free_func((GDestroyNotify)download_unref);
+	b->reader = mkv_reader_new(&reader_ops, a->o.raw, b);
+	for (guint i = 0; i < downloads->len; i++) {
+		struct download *d = downloads->pdata[i];
+
+		d->state = DOWNLOAD_ASKED;
+		g_clear_pointer(&d->reason, g_free);
+		g_ptr_array_add(b->downloads, download_ref(d));
+		g_ptr_array_add(numbers, d->f.number);
+	}
+	st->media_connections++;
+	g_ptr_array_add(st->batches, b);
+	b->call = kvs_get_media(a->kvs, st->arn,
+				(const char *const *)numbers->pdata,
+				numbers->len, a->o.timeout_ms, &media_ops, b);
+}
+
+void batches_stop(struct archive *a)
+{
+	GHashTableIter it;
+	void *p;
+
+	g_hash_table_iter_init(&it, a->states);
+	while (g_hash_table_iter_next(&it, NULL, &p)) {
+		struct stream_state *st = p;
+
+		for (guint i = 0; i < st->batches->len; i++) {
+			struct batch *b = st->batches->pdata[i];
+
+			kvs_call_cancel(b->call);
+			batch_free(b);
+		}
+		g_ptr_array_set_size(st->batches, 0);
+	}
+}

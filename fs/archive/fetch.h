@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fetch: the queue of wanted fragments and the calls that fetch them.  Network
+ * thread only.
+ */
+#ifndef KVSFS_ARCHIVE_FETCH_H
+#define KVSFS_ARCHIVE_FETCH_H
+
+#include "fs/archive/landing.h"
+
+int64_t fetch_now_ms(const struct archive *a);
+
+/* Queue a fragment that nobody fetches yet. */
+struct download *fetch_want(struct stream_state *st, const struct fragment *f,
+			    bool calibrates);
+
+/* Ask for what is queued, as far as the quota lets. */
+void fetch_schedule(struct stream_state *st);
+
+/* Back into the queue, for a try in delay_ms at the earliest. */
+void fetch_again(struct download *d, int64_t delay_ms);
+
+/* batch.c: one GetMediaForFragmentList for these (struct download) */
+void batch_start(struct stream_state *st, GPtrArray *downloads);
+void batches_stop(struct archive *a);
+
+#endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * internal: what the files of archive share.
+ *
+ * All mutable state lives on the network thread and needs no lock, but for
+ * what struct archive marks otherwise.  Functions named *_ask post there; all
+ * others here run there unless they say so.
+ */
+#ifndef KVSFS_ARCHIVE_INTERNAL_H
+#define KVSFS_ARCHIVE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "cache/index.h"
+#include "cache/store.h"
+#include "fs/archive/archive.h"
+#include "fs/base/base.h"
+#include "fs/kvs/kvs.h"
+#include "fs/net/loop.h"
+#include "fs/net/rate.h"
+
+struct fetch;
+struct download;
+
+/* ---- questions (question.c) -------------------------------------------- */
+
+/*
+ * A question that waits.  Whoever can answer it holds a reference; the first
+ * answer counts, later ones do nothing.
+ */
+struct question {
+	struct archive *a;
+	archive_ticket ticket;
+	archive_fn fn;		 /* one of the two */
+	archive_read_fn read_fn; /* is set */
+	void *user;
+	int refs;
+	bool answered;
+
+	uint32_t stream;
+	int64_t start_ms, end_ms, bucket_ms; /* list, survey */
+	int64_t fragment;		     /* calibrate, read */
+	int64_t offset;			     /* read */
+	size_t n;
+	/* Runs on the network thread once the question is registered. */
+	void (*begin)(struct question *q);
+	struct net_timer *patience;
+};
+
+/* Any thread.  The reference is given to the network thread by _ask(). */
+struct question *question_new(struct archive *a, archive_ticket t,
+			      void (*begin)(struct question *q), void *user);
+void question_ask(struct question *q);
+
+struct question *question_ref(struct question *q);
+void question_unref(struct question *q);
+void question_answer(struct question *q, int rc);
+void question_answer_piece(struct question *q,
+			   const struct archive_piece *piece);
+/* Answered with 0 after ms whatever happens: what is known must do. */
+void question_patience(struct question *q, int64_t ms);
+void questions_answer_all(struct archive *a, int rc);
+
+/* A list of waiting questions; each holds a reference. */
+void waiters_add(GPtrArray **waiters, struct question *q);
+/* Answers and forgets them all. */
+void waiters_answer(GPtrArray **waiters, int rc);
+
+/* ---- one stream's state ------------------------------------------------- */
+
+struct stream_state {
+	struct archive *a;
+	uint32_t id;
+	char *arn, *name;
+	int64_t retention_ms, created_ms;
+
+	/* fresh.c */
+	GPtrArray *fresh_waiters; /* struct fresh_wait */
+	int64_t fresh_failed_ms;  /* monotonic; 0: it did not */
+	int64_t notified_id;	  /* rows up to this id have been told */
+
+	/* list.c */
+	GPtrArray *listings; /* pages.c: struct listing under way */
+	GPtrArray *buckets;  /* struct bucket under way */
+
+	/* survey.c */
+	GPtrArray *surveys;   /* struct survey under way */
+	GHashTable *surveyed; /* range -> monotonic ms of its last survey */
+
+	/* quota.c */
+	struct rate list_points, media_calls, media_fragments;
+	int64_t slowed_ms; /* monotonic: when a throttle was last answered to */
+	int media_connections;
+
+	/* fetch.c */
+	GQueue queued;	    /* struct download waiting for a call */
+	GPtrArray *batches; /* struct batch: calls under way */
+	struct net_timer *schedule_timer;
+	struct download *calibration;
+	GPtrArray *calibrate_waiters;
+};
+
+struct archive {
+	struct archive_options o;
+	const struct aws_settings *settings;
+	struct cache_index *ix;
+	struct catalog *catalog;
+	struct store *store;
+	struct net_loop *loop;
+	struct kvs_client *kvs;
+	char *endpoint; /* override or "" */
+	char *prefix;	/* of a pattern, else NULL */
+
+	struct archive_events events; /* set before the first question */
+	void *events_user;
+
+	_Atomic uint64_t next_ticket;
+	_Atomic int64_t server_offset_ms; /* server time - local clock */
+	/* Answers that the index's writer thread still owes us. */
+	_Atomic int writer_owes;
+	_Atomic bool closing;
+
+	pthread_mutex_t lock;	 /* guards the next four; nothing is called
+				    under it */
+	GPtrArray *streams;	 /* snapshot, struct archive_stream */
+	GHashTable *by_id;	 /* stream id -> an entry of streams */
+	struct fragment hot[64]; /* rows lately read, by id modulo */
+	GHashTable *held;	 /* fragment id -> struct store_chunk: content
+				    that could not be cached on disk */
+
+	/* network thread only */
+	GHashTable *questions;	      /* ticket -> struct question */
+	archive_ticket cancelled[64]; /* that came before their question */
+	unsigned n_cancelled;
+	GHashTable *states;    /* stream id -> struct stream_state */
+	GHashTable *downloads; /* fragment id -> struct download */
+	GQueue held_order;     /* of ids in held, oldest first */
+	int64_t memory_used;   /* bytes in memory-backed downloads, held */
+	bool said_uncached;
+	GPtrArray *refresh_waiters; /* struct question, streams.c */
+	struct kvs_call *refresh_call;
+	int64_t streams_at_ms; /* monotonic */
+	struct net_timer *housekeeping;
+};
+
+struct stream_state *stream_state_get(struct archive *a, uint32_t stream);
+void stream_state_free(void *state);
+
+/* After anything the service answered: remember its clock. */
+void archive_learn_clock(struct archive *a);
+
+/* Log a failure once: what, to what, and what the service called it. */
+void archive_log_error(const struct stream_state *st, const char *what,
+		       const char *number, const struct kvs_error *e);
+/* An error class of kvs as an errno for users of files. */
+int archive_errno(int kvs_rc);
+
+/* Run fn(arg) on the network thread from the writer thread's done(). */
+void archive_owe(struct archive *a);
+void archive_pay(struct archive *a, void (*fn)(void *arg), void *arg);
+
+/* Any thread: the row, from memory where it was read lately. */
+int archive_fragment(struct archive *a, int64_t id, struct fragment *ret);
+void archive_fragment_forget(struct archive *a, int64_t id);
+/* Any thread: past its server time + retention. */
+bool archive_expired(struct archive *a, const struct fragment *f);
+
+/* streams.c */
+int streams_open(struct archive *a, char **ret_error);
+void streams_begin_refresh(struct question *q);
+void streams_stop(struct archive *a);
+
+/* quota.c: 0: go on (and it is counted), else wait so many ms */
+void quota_init(struct stream_state *st);
+int64_t quota_list(struct stream_state *st, int points);
+int64_t quota_media(struct stream_state *st, size_t fragments);
+void quota_media_done(struct stream_state *st, const struct kvs_error *e);
+
+/* fresh.c: fn(arg, rc) once the stream's mark is within the TTL */
+typedef void (*fresh_fn)(void *arg, int rc);
+void fresh_ensure(struct stream_state *st, fresh_fn fn, void *arg);
+void fresh_stop(struct stream_state *st);
+/* Tell of rows that came in; those that start in [skip_start, skip_end) were
+   never shown without them. */
+void fresh_tell(struct stream_state *st, int64_t skip_start_ms,
+		int64_t skip_end_ms);
+/* Any thread. */
+bool fresh_enough(struct archive *a, const struct catalog_stream *row);
+
+/* pages.c: every page of a range into the catalog, then fn(arg, rc); rc 1:
+   there was a second page that was not asked for */
+typedef void (*list_fn)(void *arg, int rc);
+struct list_range {
+	enum catalog_axis axis;
+	int64_t start_ms, end_ms; /* half open */
+	int max_results;
+	bool first_page_only; /* known only if there was no second */
+	/* What becomes known, and the mark, when all pages are in. */
+	bool known;
+	int64_t mark_ms;
+};
+void list_pages(struct stream_state *st, const struct list_range *r, list_fn fn,
+		void *arg);
+/* Closing: stop asks nothing more, free is for when the loop has ended. */
+void pages_stop(struct stream_state *st);
+void pages_free(struct stream_state *st);
+
+/* list.c */
+void list_begin(struct question *q);
+void list_free(struct stream_state *st);
+
+/* survey.c */
+void survey_begin(struct question *q);
+void survey_stop(struct stream_state *st);
+void survey_free(struct stream_state *st);
+
+/* read.c, fetch.c */
+void read_begin(struct question *q);
+void calibrate_begin(struct question *q);
+void fetch_stop(struct archive *a);
+
+/* state.c */
+void state_stop_all(struct archive *a);
+void state_start_housekeeping(void *archive);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * list: the question "which fragments start in [a, b)?": fresh, and every gap
+ * of what is known filled.
+ */
+#include "fs/archive/internal.h"
+
+/* Where something is known already nobody waits longer than this for more. */
+#define PATIENCE_MS 1500
+
+/* One bucket's listing, however many wait for it. */
+struct bucket {
+	struct stream_state *st;
+	int64_t start_ms, end_ms;
+	bool was_unknown;
+	GPtrArray *waiters;
+};
+
+static void fill_gap(struct question *q, const struct bucket *just_listed);
+
+static void bucket_free(struct bucket *b)
+{
+	for (guint i = 0; i < b->waiters->len; i++)
+		question_unref(b->waiters->pdata[i]);
+	g_ptr_array_unref(b->waiters);
+	g_free(b);
+}
+
+static enum catalog_knowledge knowledge_of(struct question *q)
+{
+	enum catalog_knowledge k;
+
+	if (catalog_knowledge(q->a->catalog, q->stream, q->a->o.axis,
+			      q->start_ms, q->end_ms, &k) < 0)
+		return CATALOG_UNKNOWN;
+	return k;
+}
+
+static void bucket_listed(void *arg, int rc)
+{
+	struct bucket *b = arg;
+
+	g_ptr_array_remove_fast(b->st->buckets, b);
+	/* What nobody had listed was never shown without these rows. */
+	fresh_tell(b->st, b->start_ms,
+		   b->was_unknown ? b->end_ms : b->start_ms);
+	for (guint i = 0; i < b->waiters->len; i++) {
+		struct question *q = b->waiters->pdata[i];
+
+		if (q->answered)
+			continue; /* out of patience, or cancelled */
+		if (rc == 0)
+			fill_gap(q, b);
+		else
+			question_answer(q, knowledge_of(q) >= CATALOG_STALE
+						   ? 0
+						   : archive_errno(rc));
+	}
+	bucket_free(b);
+}
+
+static struct bucket *bucket_under_way(struct stream_state *st,
+				       int64_t start_ms, int64_t end_ms)
+{
+	for (guint i = 0; i < st->buckets->len; i++) {
+		struct bucket *b = st->buckets->pdata[i];
+
+		if (b->start_ms <= start_ms && b->end_ms >= end_ms)
+			return b;
+	}
+	return NULL;
+}
+
+static struct bucket *list_bucket(struct stream_state *st, int64_t start_ms,
+				  int64_t end_ms)
+{
+	struct bucket *b = g_new0(struct bucket, 1);
+	enum catalog_knowledge k;
+
+	b->st = st;
+	b->start_ms = start_ms;
+	b->end_ms = end_ms;
+	b->waiters = g_ptr_array_new();
+	b->was_unknown = catalog_knowledge(st->a->catalog, st->id,
+					   st->a->o.axis, start_ms, end_ms,
+					   &k) == 0 &&
+			 k == CATALOG_UNKNOWN;
+	g_ptr_array_add(st->buckets, b);
+	return b;
+}
+
+/* Ask for the first part of the question's range that is not known. */
+static void fill_gap(struct question *q, const struct bucket *just_listed)
+{
+	struct archive *a = q->a;
+	struct stream_state *st = stream_state_get(a, q->stream);
+	int64_t start_ms, end_ms;
+	struct bucket *b;
+	int rc = catalog_gap(a->catalog, q->stream, a->o.axis, q->start_ms,
+			     q->end_ms, CATALOG_KNOWN, &start_ms, &end_ms);
+
+	if (rc < 0) {
+		question_answer(q, rc == -ENOENT ? 0 : -EIO);
+		return;
+	}
+	if (just_listed && start_ms >= just_listed->start_ms &&
+	    start_ms < just_listed->end_ms) {
+		/* Its chain broke while it was listed: as good as it gets. */
+		question_answer(q, 0);
+		return;
+	}
+	b = bucket_under_way(st, start_ms, end_ms);
+	if (b) {
+		g_ptr_array_add(b->waiters, question_ref(q));
+		return;
+	}
+	b = list_bucket(st, start_ms, end_ms);
+	g_ptr_array_add(b->waiters, question_ref(q));
+	list_pages(st,
+		   &(struct list_range){.axis = a->o.axis,
+					.start_ms = start_ms,
+					.end_ms = end_ms,
+					.max_results = KVS_LIST_MAX,
+					.known = true},
+		   bucket_listed, b);
+}
+
+static void list_fresh(void *arg, int rc)
+{
+	struct question *q = arg;
+
+	if (q->answered)
+		;
+	else if (rc < 0 && knowledge_of(q) >= CATALOG_STALE)
+		question_answer(q, 0); /* the network is down: this must do */
+	else
+		fill_gap(q, NULL);
+	question_unref(q);
+}
+
+void list_begin(struct question *q)
+{
+	struct stream_state *st = stream_state_get(q->a, q->stream);
+
+	if (!st) {
+		question_answer(q, -ENOENT);
+		return;
+	}
+	if (knowledge_of(q) >= CATALOG_STALE)
+		question_patience(q, PATIENCE_MS);
+	fresh_ensure(st, list_fresh, question_ref(q));
+}
+
+/* Known and fresh: answered on the caller's thread, without a detour. */
+static bool known_already(struct archive *a, uint32_t stream, int64_t start_ms,
+			  int64_t end_ms)
+{
+	struct catalog_stream row;
+	enum catalog_knowledge k;
+	bool fresh;
+
+	if (catalog_stream_get(a->catalog, stream, &row) < 0)
+		return false;
+	fresh = fresh_enough(a, &row);
+	catalog_stream_release(&row);
+	return fresh &&
+	       catalog_knowledge(a->catalog, stream, a->o.axis, start_ms,
+				 end_ms, &k) == 0 &&
+	       k == CATALOG_KNOWN;
+}
+
+void archive_list(struct archive *a, archive_ticket t, uint32_t stream,
+		  int64_t start_ms, int64_t end_ms, archive_fn fn, void *user)
+{
+	struct question *q;
+
+	catalog_touch(a->catalog, stream, a->o.axis, start_ms, end_ms);
+	if (known_already(a, stream, start_ms, end_ms)) {
+		fn(user, 0);
+		return;
+	}
+	q = question_new(a, t, list_begin, user);
+	q->fn = fn;
+	q->stream = stream;
+	q->start_ms = start_ms;
+	q->end_ms = end_ms;
+	question_ask(q);
+}
+
+void list_free(struct stream_state *st)
+{
+	for (guint i = 0; i < st->buckets->len; i++)
+		bucket_free(st->buckets->pdata[i]);
+	g_ptr_array_unref(st->buckets);
+}

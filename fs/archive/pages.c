@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pages: ListFragments, page after page, into the catalog.
+ */
+#define G_LOG_DOMAIN "kvsfs"
+#include <string.h>
+
+#include "fs/archive/internal.h"
+#include "fs/base/utc.h"
+
+/*
+ * A listing that never ends is a fault of the service: 10,000 pages hold ten
+ * million fragments, more than any bucket (5 a second for a day: 432,000).
+ */
+#define PAGES_MAX 10000
+
+struct listing {
+	struct stream_state *st;
+	struct list_range r;
+	list_fn fn;
+	void *arg;
+	struct kvs_call *call;
+	struct net_timer *timer;
+	char *token;
+	int64_t as_of_ms;
+	unsigned pages;
+	int rc;
+};
+
+static void ask_page(void *arg);
+
+static void listing_free(struct listing *l)
+{
+	g_free(l->token);
+	g_free(l);
+}
+
+static void listing_finish(void *arg)
+{
+	struct listing *l = arg;
+	list_fn fn = l->fn;
+	void *fn_arg = l->arg;
+	int rc = l->rc;
+
+	g_ptr_array_remove_fast(l->st->listings, l);
+	listing_free(l);
+	fn(fn_arg, rc);
+}
+
+static void page_written(void *arg, int rc)
+{
+	struct listing *l = arg;
+
+	if (rc < 0) {
+		g_warning("stream %s: the catalog cannot be written: %s",
+			  l->st->name, g_strerror(-rc));
+		l->rc = rc;
+	}
+	archive_pay(l->st->a, listing_finish, l);
+}
+
+/* The last write of a listing; more: there was another page we leave. */
+static void put_last(struct listing *l, const struct fragment *rows, size_t n,
+		     bool more)
+{
+	struct catalog_listing c = {.stream = l->st->id,
+				    .fragments = rows,
+				    .n = n,
+				    .axis = l->r.axis,
+				    .as_of_ms = l->as_of_ms,
+				    .mark_ms = l->r.mark_ms};
+
+	if (l->r.known && !more) {
+		c.known_start_ms = l->r.start_ms;
+		c.known_end_ms = l->r.end_ms;
+	}
+	l->rc = more ? 1 : 0;
+	archive_owe(l->st->a);
+	catalog_put_listing(l->st->a->catalog, &c, page_written, l);
+}
+
+static struct fragment *rows_of(struct listing *l,
+				const struct kvs_fragment *in, size_t n)
+{
+	struct fragment *rows = g_new0(struct fragment, n);
+
+	for (size_t i = 0; i < n; i++) {
+		rows[i].stream = l->st->id;
+		g_strlcpy(rows[i].number, in[i].number, sizeof(rows[i].number));
+		rows[i].producer_ms = in[i].producer_ms;
+		rows[i].server_ms = in[i].server_ms;
+		rows[i].length_ms = in[i].length_ms;
+		rows[i].size_bytes = in[i].size_bytes;
+	}
+	return rows;
+}
+
+static void listing_failed(struct listing *l, const struct kvs_error *e)
+{
+	if (e->rc == -ERANGE) { /* outside of the retention: nothing there */
+		put_last(l, NULL, 0, false);
+		return;
+	}
+	archive_log_error(l->st, "cannot list fragments", NULL, e);
+	l->rc = archive_errno(e->rc);
+	listing_finish(l);
+}
+
+static void page_arrived(void *user, const struct kvs_error *e,
+			 const struct kvs_fragment *fragments, size_t n,
+			 const char *next_token)
+{
+	struct listing *l = user;
+	g_autofree struct fragment *rows = NULL;
+
+	l->call = NULL;
+	if (e->rc < 0) {
+		listing_failed(l, e);
+		return;
+	}
+	archive_learn_clock(l->st->a);
+	rows = rows_of(l, fragments, n);
+	if (!next_token || l->r.first_page_only) {
+		put_last(l, rows, n, next_token != NULL);
+		return;
+	}
+	if (++l->pages >= PAGES_MAX || g_strcmp0(next_token, l->token) == 0) {
+		listing_failed(l, &(struct kvs_error){
+					  .rc = -EPROTO,
+					  .name = "",
+					  .request_id = e->request_id,
+					  .message = "the listing has no end"});
+		return;
+	}
+	/* The writer keeps the order, so this need not be waited for. */
+	catalog_put_listing(l->st->a->catalog,
+			    &(struct catalog_listing){.stream = l->st->id,
+						      .fragments = rows,
+						      .n = n},
+			    NULL, NULL);
+	g_free(l->token);
+	l->token = g_strdup(next_token);
+	ask_page(l);
+}
+
+static void ask_page(void *arg)
+{
+	struct listing *l = arg;
+	struct archive *a = l->st->a;
+	int64_t oldest_ms = archive_now_ms(a) - l->st->retention_ms;
+	/* Both ends are inclusive and whole seconds are asked for; what that
+	   brings in excess is in the catalog all the same. */
+	struct kvs_list_query q = {
+		.arn = l->st->arn,
+		.axis = l->r.axis == CATALOG_SERVER ? KVS_SERVER_TIME
+						    : KVS_PRODUCER_TIME,
+		.start_ms = utc_floor(MAX(l->r.start_ms, oldest_ms), 1000),
+		.end_ms = utc_floor(l->r.end_ms + 999, 1000),
+		.max_results = l->r.max_results,
+		.next_token = l->token,
+	};
+	int64_t wait_ms;
+
+	l->timer = NULL;
+	if (q.start_ms >= q.end_ms) {
+		put_last(l, NULL, 0, false);
+		return;
+	}
+	wait_ms = quota_list(l->st, q.max_results);
+	if (wait_ms > 0) {
+		l->timer = net_timer_start(a->loop, wait_ms, ask_page, l);
+		return;
+	}
+	l->call = kvs_list_fragments(a->kvs, &q, a->o.timeout_ms, page_arrived,
+				     l);
+}
+
+void list_pages(struct stream_state *st, const struct list_range *r, list_fn fn,
+		void *arg)
+{
+	struct listing *l = g_new0(struct listing, 1);
+	struct catalog_stream row;
+
+	l->st = st;
+	l->r = *r;
+	l->fn = fn;
+	l->arg = arg;
+	l->as_of_ms = archive_now_ms(st->a);
+	/*
+	 * Our idea of server time is corrected by Date headers, by up to a
+	 * second backwards: a listing is never older than its chain.
+	 */
+	if (catalog_stream_get(st->a->catalog, st->id, &row) == 0) {
+		l->as_of_ms = MAX(l->as_of_ms, row.chain_ms);
+		catalog_stream_release(&row);
+	}
+	g_ptr_array_add(st->listings, l);
+	ask_page(l);
+}
+
+/* ---- closing ------------------------------------------------------------ */
+
+void pages_stop(struct stream_state *st)
+{
+	for (guint i = 0; i < st->listings->len; i++) {
+		struct listing *l = st->listings->pdata[i];
+
+		if (l->call)
+			kvs_call_cancel(g_steal_pointer(&l->call));
+		if (l->timer)
+			net_timer_cancel(g_steal_pointer(&l->timer));
+	}
+}
+
+void pages_free(struct stream_state *st)
+{
+	for (guint i = 0; i < st->listings->len; i++)
+		listing_free(st->listings->pdata[i]);
+	g_ptr_array_unref(st->listings);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/archive/internal.h"
+
+struct question *question_new(struct archive *a, archive_ticket t,
+			      void (*begin)(struct question *q), void *user)
+{
+	struct question *q = g_new0(struct question, 1);
+
+	q->a = a;
+	q->ticket = t;
+	q->begin = begin;
+	q->user = user;
+	q->refs = 1;
+	return q;
+}
+
+struct question *question_ref(struct question *q)
+{
+	q->refs++;
+	return q;
+}
+
+void question_unref(struct question *q)
+{
+	if (--q->refs == 0)
+		g_free(q);
+}
+
+/* From here on nobody else answers it; the table's reference is dropped. */
+static bool settle(struct question *q)
+{
+	if (q->answered)
+		return false;
+	q->answered = true;
+	if (q->patience)
+		net_timer_cancel(g_steal_pointer(&q->patience));
+	g_hash_table_remove(q->a->questions, &q->ticket);
+	return true;
+}
+
+void question_answer(struct question *q, int rc)
+{
+	question_ref(q);
+	if (settle(q)) {
+		if (q->read_fn)
+			q->read_fn(q->user, rc, NULL);
+		else
+			q->fn(q->user, rc);
+	}
+	question_unref(q);
+}
+
+void question_answer_piece(struct question *q,
+			   const struct archive_piece *piece)
+{
+	question_ref(q);
+	if (settle(q))
+		q->read_fn(q->user, 0, piece);
+	question_unref(q);
+}
+
+static void patience_over(void *arg)
+{
+	struct question *q = arg;
+
+	q->patience = NULL;
+	question_answer(q, 0);
+}
+
+void question_patience(struct question *q, int64_t ms)
+{
+	if (!q->answered && !q->patience)
+		q->patience = net_timer_start(q->a->loop, ms, patience_over, q);
+}
+
+static bool cancelled_before(struct archive *a, archive_ticket t)
+{
+	for (unsigned i = 0; i < G_N_ELEMENTS(a->cancelled); i++) {
+		if (a->cancelled[i] == t) {
+			a->cancelled[i] = 0;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void register_and_begin(void *arg)
+{
+	struct question *q = arg;
+	struct archive *a = q->a;
+
+	/* The table holds the reference that question_ask() gave. */
+	g_hash_table_insert(a->questions, &q->ticket, q);
+	if (atomic_load(&a->closing)) {
+		question_answer(q, -EIO);
+		return;
+	}
+	if (cancelled_before(a, q->ticket)) {
+		question_answer(q, -EINTR);
+		return;
+	}
+	question_ref(q);
+	q->begin(q);
+	question_unref(q);
+}
+
+void question_ask(struct question *q)
+{
+	net_loop_post(q->a->loop, register_and_begin, q);
+}
+
+struct cancel {
+	struct archive *a;
+	archive_ticket ticket;
+};
+
+static void cancel_here(void *arg)
+{
+	g_autofree struct cancel *c = arg;
+	struct archive *a = c->a;
+	struct question *q = g_hash_table_lookup(a->questions, &c->ticket);
+
+	if (q) {
+		question_answer(q, -EINTR);
+		return;
+	}
+	/*
+	 * Either it has been answered, or an interrupt overtook it on its way
+	 * here: the last few are remembered, so that the second kind is not
+	 * lost.
+	 */
+	a->cancelled[a->n_cancelled++ % G_N_ELEMENTS(a->cancelled)] = c->ticket;
+}
+
+archive_ticket archive_ticket_new(struct archive *a)
+{
+	return atomic_fetch_add(&a->next_ticket, 1) + 1;
+}
+
+void archive_cancel(struct archive *a, archive_ticket t)
+{
+	struct cancel *c = g_new(struct cancel, 1);
+
+	c->a = a;
+	c->ticket = t;
+	net_loop_post(a->loop, cancel_here, c);
+}
+
+void questions_answer_all(struct archive *a, int rc)
+{
+	g_autoptr(GPtrArray) all = g_ptr_array_new();
+	GHashTableIter it;
+	void *q;
+
+	g_hash_table_iter_init(&it, a->questions);
+	while (g_hash_table_iter_next(&it, NULL, &q))
+		g_ptr_array_add(all, question_ref(q));
+	for (guint i = 0; i < all->len; i++) {
+		question_answer(all->pdata[i], rc);
+		question_unref(all->pdata[i]);
+	}
+}
+
+void waiters_add(GPtrArray **waiters, struct question *q)
+{
+	if (!*waiters)
+		*waiters = g_ptr_array_new();
+	g_ptr_array_add(*waiters, question_ref(q));
+}
+
+void waiters_answer(GPtrArray **waiters, int rc)
+{
+	GPtrArray *all = g_steal_pointer(waiters);
+
+	if (!all)
+		return;
+	for (guint i = 0; i < all->len; i++) {
+		question_answer(all->pdata[i], rc);
+		question_unref(all->pdata[i]);
+	}
+	g_ptr_array_unref(all);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * read: the questions about one fragment: its bytes, and its file's size.
+ */
+#define G_LOG_DOMAIN "kvsfs"
+#include "fs/archive/fetch.h"
+
+/* ---- reading ------------------------------------------------------------ */
+
+/* A chunk that holds the fragment's file, from wherever it is; a reference. */
+static struct store_chunk *find_chunk(struct archive *a,
+				      const struct fragment *f, int *ret_rc)
+{
+	struct store_key key = {
+		.stream = f->stream, .number = f->number, .raw = a->o.raw};
+	struct store_chunk *c = NULL;
+
+	*ret_rc = store_get(a->store, &key, f->file_bytes, &c);
+	if (*ret_rc < 0)
+		c = held_find(a, f->id);
+	return c;
+}
+
+/*
+ * The piece lives as long as the reference, which the caller drops after the
+ * answer.
+ */
+static struct archive_piece piece_of(struct store_chunk *c, int64_t offset,
+				     size_t n)
+{
+	int64_t left = MAX(store_chunk_size(c) - offset, 0);
+	const uint8_t *map = store_chunk_map(c);
+
+	return (struct archive_piece){
+		.map = map ? map + offset : NULL,
+		.fd = store_chunk_fd(c),
+		.offset = offset,
+		.n = (size_t)MIN((int64_t)n, left),
+	};
+}
+
+void read_begin(struct question *q)
+{
+	struct archive *a = q->a;
+	struct fragment f;
+	struct stream_state *st;
+	struct store_chunk *c;
+	struct archive_piece piece;
+	struct download *d;
+	int rc = archive_fragment(a, q->fragment, &f);
+
+	st = rc == 0 ? stream_state_get(a, f.stream) : NULL;
+	if (!st || f.file_bytes < 0) {
+		question_answer(q, -ESTALE);
+		return;
+	}
+	d = g_hash_table_lookup(a->downloads, &f.id);
+	if (d && d->state == DOWNLOAD_FAILED) {
+		question_answer(q, d->rc);
+		return;
+	}
+	if (!d) {
+		/* It may have landed since the worker looked. */
+		c = find_chunk(a, &f, &rc);
+		if (c) {
+			piece = piece_of(c, q->offset, q->n);
+			question_answer_piece(q, &piece);
+			store_chunk_unref(c);
+			return;
+		}
+		d = fetch_want(st, &f, false);
+	}
+	waiters_add(&d->waiters, q);
+	landing_answer(d);
+	fetch_schedule(st);
+}
+
+void archive_read(struct archive *a, archive_ticket t, int64_t fragment,
+		  int64_t offset, size_t n, archive_read_fn fn, void *user)
+{
+	struct fragment f;
+	struct store_chunk *c = NULL;
+	struct archive_piece piece;
+	struct question *q;
+	int rc = archive_fragment(a, fragment, &f);
+
+	if (rc == -ENOENT || (rc == 0 && archive_expired(a, &f))) {
+		fn(user, -ESTALE, NULL);
+		return;
+	}
+	if (rc < 0) {
+		fn(user, -EIO, NULL);
+		return;
+	}
+	if (f.file_bytes >= 0)
+		c = find_chunk(a, &f, &rc);
+	if (c) {
+		piece = piece_of(c, offset, n);
+		fn(user, 0, &piece);
+		store_chunk_unref(c);
+		return;
+	}
+	if (rc < 0 && rc != -ENOENT)
+		g_info("fragment %s: the cache cannot be read (%s): fetching "
+		       "it again",
+		       f.number, g_strerror(-rc));
+	q = question_new(a, t, read_begin, user);
+	q->read_fn = fn;
+	q->fragment = fragment;
+	q->offset = offset;
+	q->n = n;
+	question_ask(q);
+}
+
+bool archive_cached(struct archive *a, const struct fragment *f)
+{
+	struct store_key key = {
+		.stream = f->stream, .number = f->number, .raw = a->o.raw};
+	struct store_chunk *c;
+
+	if (store_has(a->store, &key))
+		return true;
+	c = held_find(a, f->id);
+	store_chunk_unref(c);
+	return c != NULL;
+}
+
+/* ---- calibrating -------------------------------------------------------- */
+
+void calibrate_begin(struct question *q)
+{
+	struct archive *a = q->a;
+	struct fragment f;
+	struct stream_state *st;
+	struct download *d;
+	int rc = catalog_fragment_get(a->catalog, q->fragment, &f);
+
+	st = rc == 0 ? stream_state_get(a, f.stream) : NULL;
+	if (!st) {
+		question_answer(q, rc == -EIO ? -EIO : -ENOENT);
+		return;
+	}
+	if (f.file_bytes >= 0) {
+		question_answer(q, 0);
+		return;
+	}
+	d = g_hash_table_lookup(a->downloads, &f.id);
+	if (d && d->state == DOWNLOAD_FAILED) {
+		question_answer(q, d->rc);
+		return;
+	}
+	waiters_add(&st->calibrate_waiters, q);
+	if (st->calibration)
+		return;
+	st->calibration = fetch_want(st, &f, true);
+	fetch_schedule(st);
+}
+
+void archive_calibrate(struct archive *a, archive_ticket t, int64_t fragment,
+		       archive_fn fn, void *user)
+{
+	struct fragment f;
+	struct question *q;
+	int rc = archive_fragment(a, fragment, &f);
+
+	if (rc < 0 || f.file_bytes >= 0) {
+		fn(user, rc);
+		return;
+	}
+	q = question_new(a, t, calibrate_begin, user);
+	q->fn = fn;
+	q->fragment = fragment;
+	question_ask(q);
+}
