@@ -29,9 +29,24 @@ struct utc utc_from_ms(int64_t t_ms)
 	};
 }
 
+static bool within(int value, int lowest, int highest)
+{
+	return value >= lowest && value <= highest;
+}
+
 bool utc_to_ms(const struct utc *u, int64_t *ret_ms)
 {
-	struct tm tm = {
+	struct tm tm;
+	int64_t t_ms;
+	struct utc back;
+
+	/* First of all, for what is computed below must not overflow. */
+	if (!within(u->year, 1, 9999) || !within(u->month, 1, 12) ||
+	    !within(u->day, 1, 31) || !within(u->hour, 0, 23) ||
+	    !within(u->minute, 0, 59) || !within(u->second, 0, 59) ||
+	    !within(u->ms, 0, 999))
+		return false;
+	tm = (struct tm){
 		.tm_year = u->year - 1900,
 		.tm_mon = u->month - 1,
 		.tm_mday = u->day,
@@ -39,17 +54,10 @@ bool utc_to_ms(const struct utc *u, int64_t *ret_ms)
 		.tm_min = u->minute,
 		.tm_sec = u->second,
 	};
-	int64_t t_ms;
-	struct utc back;
-
-	if (u->year < 1 || u->year > 9999 || u->ms < 0 || u->ms > 999)
-		return false;
 	t_ms = (int64_t)timegm(&tm) * 1000 + u->ms;
 	/* timegm() carries a 30 February over into March: not our date. */
 	back = utc_from_ms(t_ms);
-	if (back.year != u->year || back.month != u->month ||
-	    back.day != u->day || back.hour != u->hour ||
-	    back.minute != u->minute || back.second != u->second)
+	if (back.day != u->day)
 		return false;
 	*ret_ms = t_ms;
 	return true;
