@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `test_settings --print [PROFILE]` prints what the process's own environment
+ * leads to, for tests/mount/test_aws_settings.py to compare with botocore.
+ */
+#include "fs/aws/settings.h"
+#include "tests/unit/aws/home.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#define FIPS_ENV "AWS_USE_FIPS_ENDPOINT=true "
+#define DUAL_ENV "AWS_USE_DUALSTACK_ENDPOINT=True "
+#define SERVICES                                                      \
+	"[services s]\nkinesis_video =\n  endpoint_url = http://sv\n" \
+	"kinesis_video_archived_media =\n  endpoint_url = http://sd\n"
+#define US "AWS_REGION=us-west-2 "
+
+/* What is expected: NULL is none; error: a piece of the sentence. */
+struct want {
+	const char *error, *profile, *region, *control, *data, *override;
+};
+
+static const struct {
+	struct aws_overrides o;
+	const char *env, *config, *credentials;
+	struct want want;
+} cases[] = {
+	/* region: option, AWS_REGION, AWS_DEFAULT_REGION, the profile */
+	{{.region = "eu-west-1"},
+	 "AWS_REGION=us-east-1",
+	 NULL,
+	 NULL,
+	 {NULL, "default", "eu-west-1",
+	  "https://kinesisvideo.eu-west-1.amazonaws.com", NULL, NULL}},
+	{{NULL},
+	 "AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-2",
+	 "[default]\nregion = eu-west-3",
+	 NULL,
+	 {.region = "us-east-1"}},
+	{{NULL},
+	 "AWS_REGION= AWS_DEFAULT_REGION=us-east-2",
+	 "[default]\nregion = eu-west-3",
+	 NULL,
+	 {.region = "us-east-2"}},
+	{{NULL},
+	 "",
+	 "[default]\nregion = eu-west-3",
+	 NULL,
+	 {.region = "eu-west-3"}},
+	{{NULL},
+	 "",
+	 "[default]\nregion = eu-west-3",
+	 "[default]\nregion = eu-west-2",
+	 {.region = "eu-west-2"}},
+	{{NULL}, "", NULL, NULL, {.error = "no region: give --region"}},
+	{{.region = "us west"}, "", NULL, NULL, {.error = "'us west' is no"}},
+	{{.region = "a.evil.com/"}, "", NULL, NULL, {.error = "is no region"}},
+	{{NULL},
+	 "",
+	 "[default]\nregion = us-west-2 # home",
+	 NULL,
+	 {.error = "'us-west-2 # home' is no region"}},
+	{{NULL},
+	 "",
+	 "[default]\nregion = a\n  b",
+	 NULL,
+	 {.error = "'a b' is no region"}},
+
+	/* profile: option, AWS_PROFILE, AWS_DEFAULT_PROFILE, default */
+	{{.profile = "x"},
+	 US "AWS_PROFILE=y",
+	 "[profile x]\n[profile y]",
+	 NULL,
+	 {.profile = "x", .region = "us-west-2"}},
+	{{NULL},
+	 US "AWS_PROFILE=y AWS_DEFAULT_PROFILE=z",
+	 NULL,
+	 "[y]\n[z]",
+	 {.profile = "y", .region = "us-west-2"}},
+	{{NULL},
+	 US "AWS_PROFILE= AWS_DEFAULT_PROFILE=z",
+	 "[profile z]",
+	 NULL,
+	 {.profile = "z", .region = "us-west-2"}},
+	{{.profile = "x"},
+	 US,
+	 NULL,
+	 NULL,
+	 {.error = "no profile 'x': @/.aws/cre"}},
+	{{.profile = "x"}, US, "[x]", NULL, {.error = "no [profile x]"}},
+	{{.profile = "default"},
+	 US,
+	 NULL,
+	 NULL,
+	 {.error = "config no [default]"}},
+	{{NULL},
+	 US "AWS_PROFILE=x AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b",
+	 NULL,
+	 NULL,
+	 {.error = "no profile 'x'"}},
+
+	/* where the files are */
+	{{NULL},
+	 "AWS_CONFIG_FILE=~/.aws/credentials",
+	 NULL,
+	 "[default]\nregion = us-east-2",
+	 {.region = "us-east-2"}},
+	{{.profile = "p"},
+	 US "AWS_SHARED_CREDENTIALS_FILE=@/.aws/config",
+	 "[p]",
+	 NULL,
+	 {.profile = "p", .region = "us-west-2"}},
+	{{NULL},
+	 US "AWS_CONFIG_FILE=/dev/null",
+	 "nonsense",
+	 NULL,
+	 {.region = "us-west-2"}},
+	{{NULL},
+	 US,
+	 "[default]\nnonsense",
+	 NULL,
+	 {.error = "/.aws/config:2: "}},
+	{{NULL}, US, NULL, "nonsense", {.error = "/.aws/credentials:1: "}},
+	{{NULL},
+	 US "AWS_CONFIG_FILE=@",
+	 NULL,
+	 NULL,
+	 {.error = "Is a directory"}},
+
+	/* hosts */
+	{{NULL},
+	 US FIPS_ENV,
+	 NULL,
+	 NULL,
+	 {.region = "us-west-2",
+	  .control = "https://kinesisvideo-fips.us-west-2.amazonaws.com"}},
+	{{NULL},
+	 US DUAL_ENV,
+	 NULL,
+	 NULL,
+	 {.region = "us-west-2",
+	  .control = "https://kinesisvideo.us-west-2.api.aws"}},
+	{{NULL},
+	 US,
+	 "[default]\nuse_fips_endpoint = TRUE\nuse_dualstack_endpoint = true",
+	 NULL,
+	 {.region = "us-west-2",
+	  .control = "https://kinesisvideo-fips.us-west-2.api.aws"}},
+	{{NULL},
+	 US "AWS_USE_FIPS_ENDPOINT=false",
+	 "[default]\nuse_fips_endpoint = true",
+	 NULL,
+	 {.region = "us-west-2",
+	  .control = "https://kinesisvideo.us-west-2.amazonaws.com"}},
+	{{NULL},
+	 US "AWS_USE_FIPS_ENDPOINT=yes",
+	 NULL,
+	 NULL,
+	 {.error = "AWS_USE_FIPS_ENDPOINT is 'yes': say true or false"}},
+	{{.region = "cn-north-1"},
+	 "",
+	 NULL,
+	 NULL,
+	 {.control = "https://kinesisvideo.cn-north-1.amazonaws.com.cn"}},
+	{{.region = "cn-northwest-1"},
+	 DUAL_ENV,
+	 NULL,
+	 NULL,
+	 {.control = "https://kinesisvideo.cn-northwest-1."
+		     "api.amazonwebservices.com.cn"}},
+	{{.region = "us-gov-west-1"},
+	 "",
+	 NULL,
+	 NULL,
+	 {.control = "https://kinesisvideo-fips.us-gov-west-1.amazonaws.com"}},
+	{{.region = "us-gov-east-1"},
+	 FIPS_ENV DUAL_ENV,
+	 NULL,
+	 NULL,
+	 {.control = "https://kinesisvideo-fips.us-gov-east-1.api.aws"}},
+	{{.region = "us-isob-east-1"},
+	 "",
+	 NULL,
+	 NULL,
+	 {.control = "https://kinesisvideo.us-isob-east-1.sc2s.sgov.gov"}},
+
+	/* overrides, from the strongest down */
+	{{.endpoint_url = "http://o:8080/"},
+	 US "AWS_ENDPOINT_URL_KINESIS_VIDEO=http://e AWS_ENDPOINT_URL=http://g",
+	 NULL,
+	 NULL,
+	 {.control = "http://o:8080", .override = "http://o:8080"}},
+	{{NULL},
+	 US "AWS_ENDPOINT_URL_KINESIS_VIDEO=http://e AWS_ENDPOINT_URL=http://g",
+	 NULL,
+	 NULL,
+	 {.control = "http://e", .override = "http://e"}},
+	{{NULL},
+	 US "AWS_ENDPOINT_URL=http://g",
+	 "[default]\nservices = s\nendpoint_url = http://p\n" SERVICES,
+	 NULL,
+	 {.control = "http://g", .override = "http://g"}},
+	{{NULL},
+	 US,
+	 "[default]\nservices = s\nendpoint_url = http://p\n" SERVICES,
+	 NULL,
+	 {.control = "http://sv",
+	  .data = "http://sd",
+	  .override = "http://sv"}},
+	{{NULL},
+	 US,
+	 "[default]\nservices = t\nendpoint_url = http://p\n"
+	 "[services t]\ns3 =\n  endpoint_url = http://s3\n",
+	 NULL,
+	 {.control = "http://p", .override = "http://p"}},
+	{{NULL},
+	 US,
+	 "[default]\nservices = t\n",
+	 NULL,
+	 {.error =
+		  "names services 't', but @/.aws/config has no [services t]"}},
+
+	/* the data plane's own */
+	{{.endpoint_url = "http://o"},
+	 US "AWS_ENDPOINT_URL_KINESIS_VIDEO_ARCHIVED_MEDIA=http://d/",
+	 NULL,
+	 NULL,
+	 {.control = "http://o", .data = "http://d", .override = "http://o"}},
+	{{.endpoint_url = "http://o"},
+	 US,
+	 "[default]\nservices = s\n" SERVICES,
+	 NULL,
+	 {.control = "http://o", .override = "http://o"}},
+	{{NULL},
+	 US "AWS_ENDPOINT_URL_KINESIS_VIDEO_ARCHIVED_MEDIA=http://d",
+	 NULL,
+	 NULL,
+	 {.control = "https://kinesisvideo.us-west-2.amazonaws.com",
+	  .data = "http://d",
+	  .override = "http://d"}},
+
+	/* all of them ignored, but for the option */
+	{{NULL},
+	 US
+	 "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true AWS_ENDPOINT_URL=http://g "
+	 "AWS_ENDPOINT_URL_KINESIS_VIDEO_ARCHIVED_MEDIA=http://d",
+	 "[default]\nservices = s\nendpoint_url = http://p\n" SERVICES,
+	 NULL,
+	 {.control = "https://kinesisvideo.us-west-2.amazonaws.com"}},
+	{{.endpoint_url = "http://o"},
+	 US "AWS_ENDPOINT_URL_KINESIS_VIDEO_ARCHIVED_MEDIA=http://d",
+	 "[default]\nignore_configured_endpoint_urls = true",
+	 NULL,
+	 {.control = "http://o", .override = "http://o"}},
+
+	/* impossible ones */
+	{{.endpoint_url = "http://o"},
+	 US FIPS_ENV,
+	 NULL,
+	 NULL,
+	 {.error = "FIPS"}},
+	{{NULL},
+	 US DUAL_ENV "AWS_ENDPOINT_URL=http://g",
+	 NULL,
+	 NULL,
+	 {.error = "AWS_ENDPOINT_URL and a dual-stack endpoint exclude"}},
+	{{.endpoint_url = "localhost:80"},
+	 US,
+	 NULL,
+	 NULL,
+	 {.error = "--endpoi"}},
+	{{.endpoint_url = "ftp://h"},
+	 US,
+	 NULL,
+	 NULL,
+	 {.error = "'ftp://h': say"}},
+	{{.endpoint_url = "http://"},
+	 US,
+	 NULL,
+	 NULL,
+	 {.error = "--endpoint-url"}},
+	{{.endpoint_url = "http://h?q"},
+	 US,
+	 NULL,
+	 NULL,
+	 {.error = "http://h?q"}},
+	{{.endpoint_url = "http://h#f"},
+	 US,
+	 NULL,
+	 NULL,
+	 {.error = "http://h#f"}},
+	{{.endpoint_url = "http://a b"},
+	 US,
+	 NULL,
+	 NULL,
+	 {.error = "'http://a b'"}},
+	{{.endpoint_url = "http://h:x"},
+	 US,
+	 NULL,
+	 NULL,
+	 {.error = "http://h:x"}},
+	{{.endpoint_url = "http://u:hush@h"},
+	 US,
+	 NULL,
+	 NULL,
+	 {.error = "a user"}},
+	{{NULL},
+	 US "AWS_ENDPOINT_URL_KINESIS_VIDEO_ARCHIVED_MEDIA=d",
+	 NULL,
+	 NULL,
+	 {.error = "KINESIS_VIDEO_ARCHIVED_MEDIA is 'd'"}},
+};
+
+static void same(size_t i, const char *what, const char *got, const char *want)
+{
+	if (g_strcmp0(got, want))
+		fail_msg("case %zu, %s: %s, not %s", i, what,
+			 got ? got : "(none)", want ? want : "(none)");
+}
+
+static void check_case(size_t i, struct home *h)
+{
+	const struct want *w = &cases[i].want;
+	struct aws_settings *s = NULL;
+	g_autofree char *error = NULL;
+	int rc = aws_settings_load(&cases[i].o, h->env, &s, &error);
+
+	if (w->error) {
+		g_auto(GStrv) parts = g_strsplit(w->error, "@", -1);
+		g_autofree char *piece = g_strjoinv(h->dir, parts);
+
+		assert_int_equal(rc, -EINVAL);
+		assert_null(s);
+		if (!strstr(error, piece) || strchr(error, '\n') ||
+		    strstr(error, "hush"))
+			fail_msg("case %zu: %s", i, error);
+		return;
+	}
+	if (rc)
+		fail_msg("case %zu: %s", i, error);
+	if (w->profile)
+		same(i, "profile", s->profile, w->profile);
+	if (w->region)
+		same(i, "region", s->region, w->region);
+	if (w->control) {
+		same(i, "control", s->control_url, w->control);
+		same(i, "data", s->data_url, w->data);
+		same(i, "override", s->override_url, w->override);
+	}
+	assert_int_equal(s->profile_explicit, cases[i].o.profile != NULL);
+	aws_settings_free(s);
+}
+
+static void table(void **state)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		struct home h;
+
+		home_open(&h);
+		home_write(h.config, cases[i].config);
+		home_write(h.credentials, cases[i].credentials);
+		home_setenv(&h, cases[i].env);
+		check_case(i, &h);
+		home_close(&h);
+	}
+}
+
+static void ca_bundle(void **state)
+{
+	static const struct {
+		const char *env, *config, *bundle, *error;
+	} bundles[] = {
+		{US, NULL, NULL, NULL},
+		{US "AWS_CA_BUNDLE=~/.aws/credentials", NULL,
+		 "@/.aws/credentials", NULL},
+		{US, "[default]\nca_bundle = ~/.aws/config", "@/.aws/config",
+		 NULL},
+		{US "AWS_CA_BUNDLE=/dev/null",
+		 "[default]\nca_bundle = ~/.aws/config", "/dev/null", NULL},
+		{US "AWS_CA_BUNDLE=@/none", NULL, NULL, "/none: No such file"},
+		{US "AWS_CA_BUNDLE=@", NULL, NULL, ": Is a directory"},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(bundles); i++) {
+		static const struct aws_overrides none;
+		struct aws_settings *s = NULL;
+		g_autofree char *error = NULL;
+		struct home h;
+
+		home_open(&h);
+		home_write(h.config, bundles[i].config);
+		home_write(h.credentials, "");
+		home_setenv(&h, bundles[i].env);
+		if (aws_settings_load(&none, h.env, &s, &error)) {
+			assert_non_null(bundles[i].error);
+			assert_non_null(strstr(error, bundles[i].error));
+		} else {
+			g_auto(GStrv) parts = g_strsplit(
+				bundles[i].bundle ? bundles[i].bundle : "", "@",
+				-1);
+			g_autofree char *path = g_strjoinv(h.dir, parts);
+
+			same(i, "bundle", s->ca_bundle,
+			     bundles[i].bundle ? path : NULL);
+			assert_null(bundles[i].error);
+		}
+		aws_settings_free(s);
+		home_close(&h);
+	}
+}
+
+static void print(const char *key, const char *value)
+{
+	printf("%s=%s\n", key, value ? value : "");
+}
+
+static int print_own(const char *profile)
+{
+	struct aws_overrides o = {.profile = profile};
+	g_auto(GStrv) env = g_get_environ();
+	g_autofree char *error = NULL;
+	struct aws_credentials *c = NULL;
+	struct aws_settings *s = NULL;
+
+	if (aws_settings_load(&o, env, &s, &error)) {
+		print("error", error);
+		return 0;
+	}
+	print("profile", s->profile);
+	print("region", s->region);
+	print("control_url", s->control_url);
+	print("ca_bundle", s->ca_bundle);
+	if (aws_credentials_load(s, &c, &error)) {
+		print("no_credentials", error);
+	} else {
+		print("access_key_id", c->access_key_id);
+		print("secret_access_key", c->secret_access_key);
+		print("session_token", c->session_token);
+	}
+	aws_credentials_free(c);
+	aws_settings_free(s);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(table),
+		cmocka_unit_test(ca_bundle),
+	};
+
+	if (argc >= 2 && !strcmp(argv[1], "--print"))
+		return print_own(argc > 2 ? argv[2] : NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
