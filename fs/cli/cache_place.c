@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#define G_LOG_DOMAIN "kvsfs"
+
+#include "fs/cli/cache_place.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <unistd.h>
+
+#include "cache/dir.h"
+#include "fs/base/base.h"
+
+#define MEMORY_TEMPLATE "/dev/shm/kvsfs-XXXXXX"
+/* It is the machine's memory, not a disk. */
+#define MEMORY_BUDGET_BYTES (INT64_C(64) << 20)
+
+int cache_place_open(const char *path, const struct store_options *o,
+		     struct cache_place **ret_place, char **ret_error)
+{
+	struct cache_place *p = g_new0(struct cache_place, 1);
+	int rc;
+
+	p->path = g_strdup(path);
+	p->dirfd = -1;
+	rc = cache_dir_open(path, &p->dirfd, ret_error);
+	if (rc)
+		goto fail;
+	rc = index_open(p->dirfd, &p->index, ret_error);
+	if (rc)
+		goto fail;
+	rc = store_open(p->dirfd, p->index, o, &p->store, ret_error);
+	if (rc)
+		goto fail;
+	p->catalog = catalog_new(p->index);
+	*ret_place = p;
+	return 0;
+
+fail:
+	cache_place_close(p);
+	return rc;
+}
+
+static int open_memory(const struct store_options *o,
+		       struct cache_place **ret_place, char **ret_error)
+{
+	char path[] = MEMORY_TEMPLATE;
+	struct store_options small = *o;
+	int rc;
+
+	if (!g_mkdtemp(path)) {
+		rc = -errno;
+		*ret_error = g_strdup_printf("no cache can be made in /dev/shm "
+					     "either: %s",
+					     g_strerror(-rc));
+		return rc;
+	}
+	small.budget_bytes = MIN(o->budget_bytes, MEMORY_BUDGET_BYTES);
+	small.min_free_ratio = 0;
+	rc = cache_place_open(path, &small, ret_place, ret_error);
+	if (rc) {
+		g_rmdir(path);
+		return rc;
+	}
+	(*ret_place)->temporary = true;
+	return 0;
+}
+
+int cache_place_open_or_memory(const char *path, const struct store_options *o,
+			       struct cache_place **ret_place, char **ret_error)
+{
+	g_autofree char *error = NULL;
+	int rc = cache_place_open(path, o, ret_place, &error);
+
+	if (rc != -ENOSPC && rc != -EDQUOT && rc != -EROFS) {
+		*ret_error = g_steal_pointer(&error);
+		return rc;
+	}
+	g_warning("%s; until the next mount what is read is kept in memory "
+		  "only",
+		  error);
+	return open_memory(o, ret_place, ret_error);
+}
+
+static void remove_temporary(struct cache_place *p)
+{
+	g_autofree char *error = NULL;
+
+	if (cache_dir_clear(p->dirfd, &error) < 0 || g_rmdir(p->path) < 0)
+		g_warning("%s is left behind: %s", p->path,
+			  error ? error : g_strerror(errno));
+}
+
+void cache_place_close(struct cache_place *p)
+{
+	if (!p)
+		return;
+	catalog_free(p->catalog);
+	store_close(p->store);
+	index_close(p->index);
+	if (p->temporary)
+		remove_temporary(p);
+	base_closep(&p->dirfd);
+	g_free(p->path);
+	g_free(p);
+}
