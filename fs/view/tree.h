@@ -39,6 +39,7 @@ enum tree_bucket {
 struct tree_options {
 	enum tree_view view;
 	enum tree_bucket bucket;
+	enum catalog_axis axis; /* the archive's: what a bucket goes by */
 	uid_t uid;
 	gid_t gid;
 	mode_t umask; /* taken from 0555 and 0444 */
