@@ -78,6 +78,8 @@ enum kvs_axis {
 /*
  * Settings are borrowed and must outlive the client.  The service's clock is
  * learnt from Date headers: kvs_now_ms().  random: 32 bits at each call.
+ * 0 or -EINVAL (a URL of the settings).  deadline_ms below counts from the
+ * call.
  */
 int kvs_client_new(struct net_loop *loop, const struct aws_settings *settings,
 		   const struct clock *clock, uint32_t (*random)(void),

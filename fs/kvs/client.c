@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/kvs/internal.h"
+
+#include <errno.h>
+
+/* Credentials this close to their end may have expired on arrival. */
+#define EXPIRY_MARGIN_MS 60000
+/*
+ * Date has whole seconds, and the answer was made somewhere between sending
+ * and receiving: what is nearer than this to what is known already is noise,
+ * and following it would make time go backwards.
+ */
+#define CLOCK_NOISE_MS 2000
+
+static void at_end(void *arg)
+{
+	struct kvs_client *c = arg;
+
+	kvs_calls_end(c);
+}
+
+static void endpoint_free(void *e)
+{
+	kvs_endpoint_free(e);
+}
+
+int kvs_client_new(struct net_loop *loop, const struct aws_settings *settings,
+		   const struct clock *clock, uint32_t (*random)(void),
+		   struct kvs_client **ret_client)
+{
+	struct kvs_client *c = g_new0(struct kvs_client, 1);
+	int rc;
+
+	c->loop = loop;
+	c->settings = settings;
+	c->clock = clock;
+	c->random = random;
+	c->endpoints = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+					     endpoint_free);
+	rc = kvs_url_parse(settings->control_url, &c->control);
+	if (!rc && settings->data_url)
+		rc = kvs_url_parse(settings->data_url, &c->data);
+	if (rc) {
+		kvs_client_free(c);
+		return rc;
+	}
+	net_loop_at_end(loop, at_end, c);
+	*ret_client = c;
+	return 0;
+}
+
+void kvs_client_free(struct kvs_client *c)
+{
+	if (!c)
+		return;
+	g_hash_table_unref(c->endpoints);
+	kvs_url_free(c->control);
+	kvs_url_free(c->data);
+	aws_credentials_free(c->credentials);
+	g_free(c);
+}
+
+int64_t kvs_now_ms(const struct kvs_client *c)
+{
+	return clock_realtime_ms(c->clock) + c->clock_offset_ms;
+}
+
+void kvs_client_learn_clock(struct kvs_client *c, int64_t sent_ms,
+			    int64_t received_ms, int64_t date_ms)
+{
+	int64_t taken_ms = received_ms - sent_ms;
+	int64_t offset_ms = date_ms + 500 - (sent_ms + taken_ms / 2);
+
+	/* The local clock was set meanwhile. */
+	if (taken_ms < 0)
+		return;
+	if (ABS(offset_ms - c->clock_offset_ms) > CLOCK_NOISE_MS + taken_ms / 2)
+		c->clock_offset_ms = offset_ms;
+}
+
+static bool expires_soon(const struct kvs_client *c)
+{
+	return c->credentials->expires_ms < INT64_MAX - EXPIRY_MARGIN_MS &&
+	       c->credentials->expires_ms <= kvs_now_ms(c) + EXPIRY_MARGIN_MS;
+}
+
+int kvs_client_credentials(struct kvs_client *c, struct kvs_failure *f,
+			   const struct aws_credentials **ret_credentials)
+{
+	g_autofree char *error = NULL;
+
+	if (c->credentials && expires_soon(c))
+		kvs_client_drop_credentials(c, c->credentials_loaded);
+	if (!c->credentials) {
+		int rc = aws_credentials_load(c->settings, &c->credentials,
+					      &error);
+
+		if (rc) {
+			kvs_failure_set(f, rc, error);
+			return rc;
+		}
+		c->credentials_loaded++;
+	}
+	*ret_credentials = c->credentials;
+	return 0;
+}
+
+void kvs_client_drop_credentials(struct kvs_client *c, unsigned loaded)
+{
+	if (loaded != c->credentials_loaded)
+		return;
+	aws_credentials_free(c->credentials);
+	c->credentials = NULL;
+}
