@@ -65,6 +65,13 @@ int index_exec(struct sqlite3_stmt *stmt);
 
 struct sqlite3 *index_db(struct index_conn *conn);
 
+/*
+ * Writes the log back and gives its bytes, and pages cut off, to the disk.
+ * Only the writer's connection, outside any transaction (in a done function).
+ * Does nothing while a reader needs the log.
+ */
+void index_checkpoint(struct index_conn *conn);
+
 /* Allocated bytes of the index file and its log. */
 int64_t index_bytes(const struct cache_index *ix);
 

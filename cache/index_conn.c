@@ -250,3 +250,12 @@ sqlite3 *index_db(struct index_conn *conn)
 {
 	return conn->db;
 }
+
+void index_checkpoint(struct index_conn *conn)
+{
+	/* Readers hold it for microseconds; one that is stopped, for ever. */
+	sqlite3_busy_timeout(conn->db, 100);
+	sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
+				  NULL, NULL);
+	sqlite3_busy_timeout(conn->db, BUSY_MS);
+}
