@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "fs/view/internal.h"
+
+/*
+ * The folders of a stream, in the order in which they are listed.  The index
+ * is part of node and inode numbers: new ones go to the end.
+ */
+static const struct top {
+	const char *name;
+	unsigned view;
+} tops[] = {
+	{"fragments", TREE_FRAGMENTS},
+};
+
+const char *top_name(unsigned top)
+{
+	return top < G_N_ELEMENTS(tops) ? tops[top].name : NULL;
+}
+
+bool top_shown(const struct tree *t, unsigned top)
+{
+	unsigned all = 0;
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(tops); i++)
+		all |= tops[i].view;
+	/* A view of which nothing exists would be an empty mount. */
+	return top < G_N_ELEMENTS(tops) &&
+	       (!(t->o.view & all) || (t->o.view & tops[top].view));
+}
+
+/* ---- folders ------------------------------------------------------------ */
+
+static enum node_kind innermost(const struct tree *t)
+{
+	return (enum node_kind)(NODE_DAY + t->o.bucket);
+}
+
+static void set_bucket(const struct tree *t, struct place *p)
+{
+	static const enum path_unit units[] = {PATH_DAY, PATH_HOUR,
+					       PATH_MINUTE};
+
+	p->role = p->node.kind == innermost(t) ? ROLE_FRAGMENTS : ROLE_BUCKETS;
+	p->start_ms = p->node.start_ms;
+	p->end_ms = p->start_ms + path_unit_ms(units[p->node.kind - NODE_DAY]);
+}
+
+struct place place_stream(const struct archive_stream *s)
+{
+	return (struct place){
+		.node = {.kind = NODE_STREAM, .stream = s->id},
+		.role = ROLE_TOPS,
+		.stream = s,
+	};
+}
+
+struct place place_top(const struct place *p, unsigned top)
+{
+	return (struct place){
+		.node = {.kind = NODE_TOP, .stream = p->stream->id, .top = top},
+		.role = ROLE_BUCKETS,
+		.stream = p->stream,
+		.start_ms = PATH_FIRST_MS,
+		.end_ms = PATH_END_MS,
+	};
+}
+
+enum path_unit place_unit(const struct place *p)
+{
+	switch (p->node.kind) {
+	case NODE_DAY:
+		return PATH_HOUR;
+	case NODE_HOUR:
+		return PATH_MINUTE;
+	default:
+		return PATH_DAY;
+	}
+}
+
+struct place place_bucket(const struct tree *t, const struct place *p,
+			  int64_t start_ms)
+{
+	struct place child = {
+		.node = {.kind = (enum node_kind)(NODE_DAY + place_unit(p)),
+			 .stream = p->stream->id,
+			 .start_ms = start_ms},
+		.stream = p->stream,
+	};
+
+	set_bucket(t, &child);
+	return child;
+}
+
+void place_release(struct place *p)
+{
+	g_clear_pointer(&p->streams, g_ptr_array_unref);
+}
+
+static int root_at(struct tree *t, struct place *p)
+{
+	if (archive_is_pattern(t->a)) {
+		p->role = ROLE_STREAMS;
+		return 0;
+	}
+	p->streams = archive_streams(t->a);
+	if (p->streams->len == 0)
+		return -ESTALE;
+	p->role = ROLE_TOPS;
+	p->stream = p->streams->pdata[0];
+	return 0;
+}
+
+static int below_root_at(struct tree *t, struct place *p)
+{
+	p->stream = archive_stream_by_id(t->a, p->node.stream, &p->streams);
+	if (!p->stream)
+		return -ESTALE;
+	switch (p->node.kind) {
+	case NODE_STREAM:
+		p->role = ROLE_TOPS;
+		return archive_is_pattern(t->a) ? 0 : -ESTALE;
+	case NODE_TOP:
+		if (!top_shown(t, p->node.top))
+			return -ESTALE;
+		p->role = ROLE_BUCKETS;
+		p->start_ms = PATH_FIRST_MS;
+		p->end_ms = PATH_END_MS;
+		return 0;
+	default:
+		set_bucket(t, p);
+		return p->node.kind <= innermost(t) ? 0 : -ESTALE;
+	}
+}
+
+int place_at(struct tree *t, uint64_t number, struct place *ret_place)
+{
+	struct place p = {0};
+	int rc = 0;
+
+	if (!node_parse(number, &p.node))
+		return -ESTALE;
+	switch (p.node.kind) {
+	case NODE_ROOT:
+		rc = root_at(t, &p);
+		break;
+	case NODE_FRAGMENT:
+		p.role = ROLE_FILE;
+		break;
+	default:
+		rc = below_root_at(t, &p);
+		break;
+	}
+	if (rc < 0)
+		place_release(&p);
+	else
+		*ret_place = p;
+	return rc;
+}
+
+/* ---- files -------------------------------------------------------------- */
+
+void file_release(struct file *f)
+{
+	g_clear_pointer(&f->streams, g_ptr_array_unref);
+}
+
+int file_at(struct tree *t, int64_t fragment, struct file *ret_file)
+{
+	struct file file = {0};
+	int rc = catalog_fragment_get(t->c, fragment, &file.f);
+
+	if (rc < 0)
+		return rc == -ENOENT ? -ESTALE : rc;
+	file.stream = archive_stream_by_id(t->a, file.f.stream, &file.streams);
+	if (!file.stream ||
+	    file.f.server_ms < archive_alive_ms(t->a, file.stream)) {
+		file_release(&file);
+		return -ESTALE;
+	}
+	*ret_file = file;
+	return 0;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/view/tree.h"
+
+#include <errno.h>
+
+#include "fs/base/utc.h"
+#include "fs/view/internal.h"
+
+struct tree *tree_new(struct archive *a, const struct tree_options *o)
+{
+	struct tree *t = g_new0(struct tree, 1);
+
+	t->a = a;
+	t->c = archive_catalog(a);
+	t->o = *o;
+	return t;
+}
+
+void tree_free(struct tree *t)
+{
+	g_free(t);
+}
+
+void tree_read(struct tree *t, archive_ticket ticket, uint64_t node,
+	       int64_t offset, size_t n, archive_read_fn fn, void *user)
+{
+	struct node where;
+
+	if (!node_parse(node, &where))
+		fn(user, -ESTALE, NULL);
+	else if (where.kind != NODE_FRAGMENT)
+		fn(user, -EISDIR, NULL);
+	else
+		archive_read(t->a, ticket, where.fragment, offset, n, fn, user);
+}
+
+/* df(1) counts in these. */
+#define STATFS_BLOCK_BYTES 4096
+
+void tree_statvfs(struct tree *t, struct statvfs *ret_stat)
+{
+	g_autoptr(GPtrArray) streams = archive_streams(t->a);
+	int64_t bytes = 0, fragments = 0;
+
+	for (guint i = 0; i < streams->len; i++) {
+		const struct archive_stream *s = streams->pdata[i];
+		struct catalog_stream row;
+
+		/* What is not catalogued yet has no size to count. */
+		if (catalog_stream_get(t->c, s->id, &row) < 0)
+			continue;
+		bytes += row.total_bytes;
+		fragments += row.fragments;
+		catalog_stream_release(&row);
+	}
+	*ret_stat = (struct statvfs){
+		.f_bsize = STATFS_BLOCK_BYTES,
+		.f_frsize = STATFS_BLOCK_BYTES,
+		.f_blocks = (fsblkcnt_t)bytes / STATFS_BLOCK_BYTES +
+			    (bytes % STATFS_BLOCK_BYTES != 0),
+		.f_files = (fsfilcnt_t)fragments,
+		.f_flag = ST_RDONLY,
+		.f_namemax = PATH_NAME_SIZE - 1,
+	};
+}
+
+static void add_node(struct tree_change *c, const struct node *n)
+{
+	uint64_t number = node_number(n);
+
+	if (number)
+		c->nodes[c->n_nodes++] = number;
+}
+
+void tree_change_of(struct tree *t, const struct fragment *f,
+		    struct tree_change *ret_change)
+{
+	struct tree_change c = {0};
+	struct node n = {.kind = NODE_FRAGMENT, .fragment = f->id};
+	int64_t t_ms = fragment_ms(t, f);
+
+	c.file = node_number(&n);
+	/* What has no name is in no folder. */
+	if (path_fragment(t_ms, f->number, c.name) > 0) {
+		n.stream = f->stream;
+		for (int kind = NODE_DAY + (int)t->o.bucket; kind >= NODE_DAY;
+		     kind--) {
+			enum path_unit unit = (enum path_unit)(kind - NODE_DAY);
+
+			n.kind = (enum node_kind)kind;
+			n.start_ms = utc_floor(t_ms, path_unit_ms(unit));
+			add_node(&c, &n);
+		}
+		n.kind = NODE_TOP;
+		add_node(&c, &n);
+	}
+	*ret_change = c;
+}
