@@ -8,7 +8,7 @@
 
 static const struct partition {
 	const char *region_prefix, *suffix, *dualstack_suffix;
-	bool fips_only; /* the only hosts that exist there */
+	bool fips_only; /* endpoints.json lists no other host without IPv6 */
 } partitions[] = {
 	{"cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn", false},
 	{"us-gov-", "amazonaws.com", "api.aws", true},
@@ -23,11 +23,13 @@ static const struct partition {
 char *aws_endpoint_regional(const char *region, bool fips, bool dualstack)
 {
 	const struct partition *p = partitions;
+	bool in_name;
 
 	while (!g_str_has_prefix(region, p->region_prefix))
 		p++;
+	in_name = fips || (p->fips_only && !dualstack);
 	return g_strdup_printf("https://kinesisvideo%s.%s.%s",
-			       fips || p->fips_only ? "-fips" : "", region,
+			       in_name ? "-fips" : "", region,
 			       dualstack ? p->dualstack_suffix : p->suffix);
 }
 
