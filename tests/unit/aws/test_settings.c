@@ -376,50 +376,6 @@ static void table(void **state)
 	}
 }
 
-static void ca_bundle(void **state)
-{
-	static const struct {
-		const char *env, *config, *bundle, *error;
-	} bundles[] = {
-		{US, NULL, NULL, NULL},
-		{US "AWS_CA_BUNDLE=~/.aws/credentials", NULL,
-		 "@/.aws/credentials", NULL},
-		{US, "[default]\nca_bundle = ~/.aws/config", "@/.aws/config",
-		 NULL},
-		{US "AWS_CA_BUNDLE=/dev/null",
-		 "[default]\nca_bundle = ~/.aws/config", "/dev/null", NULL},
-		{US "AWS_CA_BUNDLE=@/none", NULL, NULL, "/none: No such file"},
-		{US "AWS_CA_BUNDLE=@", NULL, NULL, ": Is a directory"},
-	};
-
-	for (size_t i = 0; i < G_N_ELEMENTS(bundles); i++) {
-		static const struct aws_overrides none;
-		struct aws_settings *s = NULL;
-		g_autofree char *error = NULL;
-		struct home h;
-
-		home_open(&h);
-		home_write(h.config, bundles[i].config);
-		home_write(h.credentials, "");
-		home_setenv(&h, bundles[i].env);
-		if (aws_settings_load(&none, h.env, &s, &error)) {
-			assert_non_null(bundles[i].error);
-			assert_non_null(strstr(error, bundles[i].error));
-		} else {
-			g_auto(GStrv) parts = g_strsplit(
-				bundles[i].bundle ? bundles[i].bundle : "", "@",
-				-1);
-			g_autofree char *path = g_strjoinv(h.dir, parts);
-
-			same(i, "bundle", s->ca_bundle,
-			     bundles[i].bundle ? path : NULL);
-			assert_null(bundles[i].error);
-		}
-		aws_settings_free(s);
-		home_close(&h);
-	}
-}
-
 static void print(const char *key, const char *value)
 {
 	printf("%s=%s\n", key, value ? value : "");
@@ -457,7 +413,6 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(table),
-		cmocka_unit_test(ca_bundle),
 	};
 
 	if (argc >= 2 && !strcmp(argv[1], "--print"))
