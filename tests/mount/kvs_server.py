@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: MIT
+"""Starts the local KVS, talks to it by boto3 and by its control calls.
+
+    with KvsServer(clips=True) as kvs:
+        kvs.archive().list_fragments(...)
+        kvs.control("faults", kind="throttle", api="ListFragments")
+
+The program comes from $KVSFS_BUILD (default: build in the repository).
+"""
+import datetime
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CLIPS = ROOT / "tests" / "clips"
+ACCESS_KEY = "AKIDEXAMPLE"
+SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+REGION = "us-east-1"
+
+
+def program():
+    build = os.environ.get("KVSFS_BUILD", "build")
+    return str((ROOT / build / "kvs-server").resolve())
+
+
+def iso(when=None):
+    when = when or datetime.datetime.now(datetime.timezone.utc)
+    return when.strftime("%Y-%m-%dT%H:%M:%S.%f")[:23] + "Z"
+
+
+class ControlError(Exception):
+    """A control call was refused; its text says why."""
+
+
+class KvsServer:
+    """One server process.
+
+    clips: True for tests/clips, or a folder; streams: a list of stream
+    configurations, or config: a whole one or its path.  Clips are looked for in
+    tests/clips.  Quotas are off unless quotas=True.  args: more options of the
+    command line.  "-2h" is counted from the same instant after a restart().
+    """
+
+    def __init__(self, clips=None, streams=None, config=None, quotas=False,
+                 now=None, args=()):
+        self.args = list(args)
+        self.port = 0
+        self.process = None
+        self.now = now or iso()
+        self._file = None
+        if not quotas:
+            self.args.append("--no-quotas")
+        if streams is not None:
+            config = {"streams": streams}
+        if isinstance(config, dict):
+            config = self._write(config)
+        if config is not None:
+            self.args += ["--config", str(config)]
+        else:
+            folder = CLIPS if clips in (None, True) else clips
+            self.args += ["--clips", str(folder)]
+        self.start()
+
+    def _write(self, config):
+        config = json.loads(json.dumps(config))
+        for stream in config.get("streams", []) + [config.get("defaults", {})]:
+            if "clip" in stream:
+                stream["clip"] = str(CLIPS / stream["clip"])
+        with tempfile.NamedTemporaryFile("w", suffix=".json", prefix="kvs-",
+                                         delete=False) as file:
+            json.dump(config, file)
+        self._file = file.name
+        return file.name
+
+    def start(self):
+        """Starts it, on the port it had before if it was started before."""
+        command = [program(), "--port", str(self.port), "--now", self.now]
+        self.process = subprocess.Popen(command + self.args,
+                                        stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        if not line.startswith("listening on http://"):
+            code = self.process.wait()
+            raise RuntimeError(f"kvs-server exited with {code}: {line!r}")
+        self.url = line.split()[-1]
+        self.port = int(self.url.rsplit(":", 1)[1])
+
+    def stop(self):
+        """Ends it; the exit status."""
+        if self.process is None:
+            return None
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=20)
+        self.process.stdout.close()
+        self.process = None
+        return code
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        self.process = None
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    def close(self):
+        self.stop()
+        if self._file:
+            os.unlink(self._file)
+            self._file = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *ignored):
+        self.close()
+
+    # -- control calls ----------------------------------------------------
+
+    def _open(self, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            f"{self.url}/_control/{path}", data=data,
+            method="GET" if body is None else "POST")
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.read()
+        except urllib.error.HTTPError as error:
+            raise ControlError(error.read().decode()) from None
+
+    def control(self, call, **body):
+        """POST /_control/CALL; the answer."""
+        return json.loads(self._open(call, body))
+
+    def ask(self, call, **query):
+        """GET /_control/CALL?...; the answer."""
+        query = {k: v for k, v in query.items() if v is not None}
+        tail = "?" + urllib.parse.urlencode(query) if query else ""
+        return json.loads(self._open(call + tail))
+
+    def fault(self, kind, **options):
+        """One of the faults of tests/kvs-server/README.md; its id."""
+        return self.control("faults", kind=kind, **options)["id"]
+
+    def clear_faults(self):
+        self.control("faults/clear")
+
+    def release(self):
+        """Lets stalled bodies go on."""
+        self.control("release")
+
+    def stats(self, stream=None):
+        """Counters by API, of a stream or of all."""
+        answer = self.ask("stats")
+        return answer["streams"][stream] if stream else answer["apis"]
+
+    def requests(self, api=None, stream=None, last=None):
+        """The last requests, oldest first; "body" is what was sent."""
+        return self.ask("requests", api=api, stream=stream, last=last)
+
+    def count(self, api, stream=None):
+        return self.stats(stream)[api]["requests"]
+
+    def reset(self):
+        self.control("reset")
+
+    def fragments(self, stream, start=None, end=None, axis=None, limit=None):
+        """What is there, by producer time; ISO, "-2h" or epoch ms."""
+        return self.ask("fragments", stream=stream, start=start, end=end,
+                        axis=axis, limit=limit)["fragments"]
+
+    def media(self, stream, number):
+        """A fragment's document, byte for byte as the API sends it."""
+        query = urllib.parse.urlencode({"stream": stream, "number": number})
+        return self._open(f"media?{query}")
+
+    def add(self, stream, *fragments):
+        """Adds fragments: {"producer": ..., "server": ...}; what became."""
+        return self.control("fragments", stream=stream,
+                            fragments=list(fragments))["fragments"]
+
+    def latency(self, ms):
+        self.control("latency", ms=ms)
+
+    def clock(self, **how):
+        """now=, advance_ms=, freeze=; what it shows then, epoch ms."""
+        call = self.control("clock", **how) if how else self.ask("clock")
+        return call["now_ms"]
+
+    # -- boto3 -----------------------------------------------------------------
+
+    def environment(self, token=None):
+        """What a program needs to find and to please this server."""
+        env = {
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": "/dev/null",
+            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        }
+        if token:
+            env["AWS_SESSION_TOKEN"] = token
+        return env
+
+    def client(self, service, url=None, access_key=ACCESS_KEY,
+               secret_key=SECRET_KEY, token=None, region=REGION):
+        import boto3
+        import botocore.config
+
+        return boto3.client(
+            service, endpoint_url=url or self.url, region_name=region,
+            aws_access_key_id=access_key, aws_secret_access_key=secret_key,
+            aws_session_token=token,
+            config=botocore.config.Config(retries={"total_max_attempts": 1},
+                                          connect_timeout=5, read_timeout=30))
+
+    def video(self, **options):
+        """A boto3 client of the control plane."""
+        return self.client("kinesisvideo", **options)
+
+    def archive(self, stream=None, **options):
+        """A boto3 client of the data plane, by way of GetDataEndpoint."""
+        url = None
+        if stream:
+            url = self.video(**options).get_data_endpoint(
+                StreamName=stream, APIName="LIST_FRAGMENTS")["DataEndpoint"]
+        return self.client("kinesis-video-archived-media", url=url, **options)
