@@ -94,7 +94,8 @@ static int add(struct config *c, struct server *s, json_object *json,
 
 	if (rc)
 		return rc;
-	if (json_object_object_get_ex(json, "clip", &v)) {
+	/* "clip": null undoes a default. */
+	if (json_object_object_get_ex(json, "clip", &v) && v) {
 		const char *name = json_object_get_string(v);
 		auto_char *path = *name == '/' ? xstrdup(name)
 					       : xprintf("%s/%s", dir, name);

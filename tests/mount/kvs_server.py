@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Starts the local KVS, talks to it by boto3 and by its control calls.
 
-    with KvsServer(clips=True) as kvs:
-        kvs.archive().list_fragments(...)
-        kvs.control("faults", kind="throttle", api="ListFragments")
+    with Server() as kvs:
+        kvs.archive("front-door").list_fragments(...)
+        kvs.fault("throttle", api="ListFragments")
 
 The program comes from $KVSFS_BUILD (default: build in the repository).
 """
@@ -39,22 +39,28 @@ class ControlError(Exception):
     """A control call was refused; its text says why."""
 
 
-class KvsServer:
+class Server:
     """One server process.
 
-    clips: True for tests/clips, or a folder; streams: a list of stream
-    configurations, or config: a whole one or its path.  Clips are looked for in
-    tests/clips.  Quotas are off unless quotas=True.  args: more options of the
-    command line.  "-2h" is counted from the same instant after a restart().
+    folder: where its configuration is kept.  clips: a folder of them; streams:
+    a list of stream configurations, or config: a whole one, or its path.  By
+    default each of tests/clips is a stream, and there clips are looked for.
+    Quotas are off unless quotas=True.  args: more options of the command line.
+    "-2h" is counted from the same instant (now) after a restart().
     """
 
-    def __init__(self, clips=None, streams=None, config=None, quotas=False,
-                 now=None, args=()):
+    access_key = ACCESS_KEY
+    secret_key = SECRET_KEY
+    region = REGION
+
+    def __init__(self, folder=None, *, clips=CLIPS, streams=None, config=None,
+                 quotas=False, now=None, args=()):
         self.args = list(args)
         self.port = 0
         self.process = None
         self.now = now or iso()
-        self._file = None
+        self.folder = folder
+        self._made = None
         if not quotas:
             self.args.append("--no-quotas")
         if streams is not None:
@@ -64,20 +70,21 @@ class KvsServer:
         if config is not None:
             self.args += ["--config", str(config)]
         else:
-            folder = CLIPS if clips in (None, True) else clips
-            self.args += ["--clips", str(folder)]
+            self.args += ["--clips", str(clips)]
         self.start()
 
     def _write(self, config):
         config = json.loads(json.dumps(config))
         for stream in config.get("streams", []) + [config.get("defaults", {})]:
-            if "clip" in stream:
+            if stream.get("clip"):
                 stream["clip"] = str(CLIPS / stream["clip"])
-        with tempfile.NamedTemporaryFile("w", suffix=".json", prefix="kvs-",
-                                         delete=False) as file:
-            json.dump(config, file)
-        self._file = file.name
-        return file.name
+        if self.folder is None:
+            self._made = tempfile.TemporaryDirectory(prefix="kvs-server-")
+            self.folder = self._made.name
+        path = pathlib.Path(self.folder) / "config.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(config))
+        return path
 
     def start(self):
         """Starts it, on the port it had before if it was started before."""
@@ -113,9 +120,9 @@ class KvsServer:
 
     def close(self):
         self.stop()
-        if self._file:
-            os.unlink(self._file)
-            self._file = None
+        if self._made:
+            self._made.cleanup()
+            self._made = None
 
     def __enter__(self):
         return self
@@ -196,22 +203,6 @@ class KvsServer:
         return call["now_ms"]
 
     # -- boto3 -----------------------------------------------------------------
-
-    def environment(self, token=None):
-        """What a program needs to find and to please this server."""
-        env = {
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ENDPOINT_URL": self.url,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": "/dev/null",
-            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-        }
-        if token:
-            env["AWS_SESSION_TOKEN"] = token
-        return env
 
     def client(self, service, url=None, access_key=ACCESS_KEY,
                secret_key=SECRET_KEY, token=None, region=REGION):
