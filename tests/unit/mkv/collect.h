@@ -26,6 +26,7 @@ struct collect {
 	GPtrArray *documents;	       /* struct collected */
 	size_t data_calls, largest;
 	bool out_of_order;
+	int feed_rc; /* before mkv_reader_finish() */
 };
 
 static inline void collected_free(void *p)
@@ -138,6 +139,7 @@ static inline int collect_run_steps(struct collect *c, bool raw,
 		rc = mkv_reader_feed(r, copy, part);
 		at += part;
 	}
+	c->feed_rc = rc;
 	again = mkv_reader_finish(r);
 	if (rc && again != rc)
 		c->out_of_order = true; /* a failed reader stays failed */
