@@ -277,8 +277,11 @@ void kvs_failure_from_net(struct kvs_failure *f, const struct net_response *r,
 	kvs_failure_clear(f);
 	read_head(f, r);
 	f->message = g_strdup(text && *text ? text : g_strerror(-rc));
-	f->rc = rc;
 	switch (rc) {
+	case -EPROTO:
+	case -ECANCELED:
+		f->rc = rc;
+		break;
 	case -EHOSTUNREACH:
 	case -ECONNREFUSED:
 	case -ECONNRESET:
@@ -287,6 +290,7 @@ void kvs_failure_from_net(struct kvs_failure *f, const struct net_response *r,
 		f->retry = true;
 		break;
 	default:
+		f->rc = -EIO;
 		break;
 	}
 }

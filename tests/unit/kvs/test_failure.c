@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/kvs/failure.h"
+
+#include "fs/net/loop.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* An answer's head with at most two headers. */
+struct answer {
+	struct net_response response;
+	const char *name[2], *value[2];
+};
+
+static const char *header(const struct net_response *r, const char *name)
+{
+	const struct answer *a = (const void *)r;
+
+	for (int i = 0; i < 2; i++)
+		if (a->name[i] && !g_ascii_strcasecmp(a->name[i], name))
+			return a->value[i];
+	return NULL;
+}
+
+static struct kvs_failure of(int status, const char *type, const char *body)
+{
+	struct answer a = {
+		.response = {status, header, -1},
+		.name = {type ? "X-Amzn-ErrorType" : NULL},
+		.value = {type},
+	};
+	struct kvs_failure f = {0};
+
+	kvs_failure_from_answer(&f, &a.response, body, strlen(body));
+	return f;
+}
+
+#define CORAL ":http://internal.amazon.com/coral/com.amazon.coral.service/"
+
+static void test_classes(void **state)
+{
+	static const struct {
+		int status;
+		const char *type, *body;
+		int rc;
+		bool retry;
+		enum kvs_mend mend;
+		const char *name;
+	} cases[] = {
+		/* By the header, whatever follows the name. */
+		{404, "ResourceNotFoundException", "{}", -ENOENT, false,
+		 KVS_MEND_NONE, "ResourceNotFoundException"},
+		{403, "InvalidSignatureException" CORAL, "{}", -EACCES, false,
+		 KVS_MEND_CLOCK, "InvalidSignatureException"},
+		{400, "com.amazon.kvs#ClientLimitExceededException:x", "",
+		 -EBUSY, true, KVS_MEND_NONE, "ClientLimitExceededException"},
+		{400, "ThrottlingException:http://x/#y", "", -EBUSY, true,
+		 KVS_MEND_NONE, "ThrottlingException"},
+		/* By the body. */
+		{400, NULL, "{\"code\":\"ConnectionLimitExceededException\"}",
+		 -EBUSY, true, KVS_MEND_NONE,
+		 "ConnectionLimitExceededException"},
+		{400, NULL, "{\"Code\":\"ExpiredTokenException\"}", -EACCES,
+		 false, KVS_MEND_CREDENTIALS, "ExpiredTokenException"},
+		{400, NULL, "{\"__type\":\"a.b#ExpiredToken\"}", -EACCES, false,
+		 KVS_MEND_CREDENTIALS, "ExpiredToken"},
+		/* By the status. */
+		{400, NULL, "", -EIO, false, KVS_MEND_NONE, ""},
+		{401, NULL, "", -EACCES, false, KVS_MEND_NONE, ""},
+		{403, NULL, "Forbidden", -EACCES, false, KVS_MEND_ENDPOINT, ""},
+		{404, NULL, "<html>", -EIO, false, KVS_MEND_NONE, ""},
+		{408, NULL, "", -ETIMEDOUT, true, KVS_MEND_NONE, ""},
+		{429, NULL, "", -EBUSY, true, KVS_MEND_NONE, ""},
+		{500, NULL, "", -ETIMEDOUT, true, KVS_MEND_NONE, ""},
+		{503, NULL, "<html>", -ETIMEDOUT, true, KVS_MEND_NONE, ""},
+		{302, NULL, "", -EPROTO, false, KVS_MEND_NONE, ""},
+		{204, NULL, "", -EPROTO, false, KVS_MEND_NONE, ""},
+		/* A new name counts by its status. */
+		{400, "BrandNewException", "{}", -EIO, false, KVS_MEND_NONE,
+		 "BrandNewException"},
+		{500, "BrandNewException", "{}", -ETIMEDOUT, true,
+		 KVS_MEND_NONE, "BrandNewException"},
+		/* A name counts more than the status. */
+		{403, "AccessDeniedException", "{}", -EACCES, false,
+		 KVS_MEND_ENDPOINT, "AccessDeniedException"},
+		{401, "NotAuthorizedException", "{}", -EACCES, false,
+		 KVS_MEND_NONE, "NotAuthorizedException"},
+		{400, "AccessDeniedException", "{}", -EACCES, false,
+		 KVS_MEND_NONE, "AccessDeniedException"},
+		{403, "UnrecognizedClientException", "{}", -EACCES, false,
+		 KVS_MEND_CREDENTIALS, "UnrecognizedClientException"},
+		{400, "RequestExpired", "{}", -EACCES, false, KVS_MEND_CLOCK,
+		 "RequestExpired"},
+		{400, "InvalidEndpointException", "{}", -EIO, false,
+		 KVS_MEND_ENDPOINT, "InvalidEndpointException"},
+		{400, "InvalidArgumentException",
+		 "{\"Message\":\"Fragment numbers are invalid :\"}", -EIO,
+		 false, KVS_MEND_NONE, "InvalidArgumentException"},
+		{400, "InvalidArgumentException",
+		 "{\"Message\":\"End timestamp 1725465732000 is outside of the "
+		 "stream retention period.\"}",
+		 -ERANGE, false, KVS_MEND_NONE, "InvalidArgumentException"},
+		{400, "ValidationException",
+		 "{\"Message\":\"outside of the stream retention period\"}",
+		 -EIO, false, KVS_MEND_NONE, "ValidationException"},
+		{500, "InternalFailure", "", -ETIMEDOUT, true, KVS_MEND_NONE,
+		 "InternalFailure"},
+		/* A name that is none is not shown to anybody. */
+		{400, "Evil\x1b[31m", "{}", -EIO, false, KVS_MEND_NONE, ""},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		struct kvs_failure f = of(cases[i].status, cases[i].type,
+					  cases[i].body);
+
+		assert_int_equal(f.rc, cases[i].rc);
+		assert_int_equal(f.retry, cases[i].retry);
+		assert_int_equal(f.mend, cases[i].mend);
+		assert_string_equal(f.name, cases[i].name);
+		assert_int_equal(f.http_status, cases[i].status);
+		kvs_failure_clear(&f);
+	}
+}
+
+static void test_messages(void **state)
+{
+	static const struct {
+		const char *body, *message;
+	} cases[] = {
+		{"{\"Message\":\"one\"}", "one"},
+		{"{\"message\":\"two\"}", "two"},
+		{"{\"Message\":null,\"message\":\"three\"}", "three"},
+		{"{\"Message\":\"a\\nb\\u001b[0m\"}", "a b[0m"},
+		{"{\"Message\":7}", "HTTP status 400"},
+		{"{}", "HTTP status 400"},
+		{"", "HTTP status 400"},
+		{"<AccessDeniedException>\n  <Message>no</Message>\n",
+		 "<AccessDeniedException> <Message>no</Message>"},
+		{"\x01\xff binary \x7f", "binary"},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		struct kvs_failure f = of(400, NULL, cases[i].body);
+
+		assert_string_equal(f.message, cases[i].message);
+		kvs_failure_clear(&f);
+	}
+}
+
+static void test_long_message(void **state)
+{
+	g_autofree char *body = g_strnfill(5000, 'x');
+	struct kvs_failure f = of(400, NULL, body);
+
+	assert_int_equal(strlen(f.message), 200);
+	kvs_failure_clear(&f);
+}
+
+static void test_request_id(void **state)
+{
+	static const char *const names[] = {"x-amzn-RequestId",
+					    "X-AMZ-RequestId"};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+		struct answer a = {
+			.response = {400, header, -1},
+			.name = {names[i], "x-amz-ErrorType"},
+			.value = {"7ab-9", "LimitExceededException"},
+		};
+		struct kvs_failure f = {0};
+
+		kvs_failure_from_answer(&f, &a.response, "{}", 2);
+		assert_string_equal(f.request_id, "7ab-9");
+		assert_string_equal(f.name, "LimitExceededException");
+		kvs_failure_clear(&f);
+	}
+}
+
+static void test_network(void **state)
+{
+	static const struct {
+		int net_rc, rc;
+		bool retry;
+	} cases[] = {
+		{-EHOSTUNREACH, -ETIMEDOUT, true},
+		{-ECONNREFUSED, -ETIMEDOUT, true},
+		{-ECONNRESET, -ETIMEDOUT, true},
+		{-ETIMEDOUT, -ETIMEDOUT, true},
+		/* A certificate that does not hold. */
+		{-EPROTO, -EPROTO, false},
+		{-ECANCELED, -ECANCELED, false},
+		{-ENOMEM, -EIO, false},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		struct answer a = {.response = {0, header, -1}};
+		struct kvs_failure f = {0};
+
+		kvs_failure_from_net(&f, &a.response, cases[i].net_rc, "why");
+		assert_int_equal(f.rc, cases[i].rc);
+		assert_int_equal(f.retry, cases[i].retry);
+		assert_string_equal(f.message, "why");
+		kvs_failure_clear(&f);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_classes),
+		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_long_message),
+		cmocka_unit_test(test_request_id),
+		cmocka_unit_test(test_network),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
