@@ -18,6 +18,9 @@
 /* An answer that is not Matroska may have been a bad moment. */
 #define UNREADABLE_TRIES 3
 
+/* A call may take as long as its bytes need on a line this slow. */
+#define SLOWEST_BYTES_S (64 << 10)
+
 struct batch {
 	struct stream_state *st;
 	GPtrArray *downloads; /* a reference each */
@@ -248,6 +251,7 @@ void batch_start(struct stream_state *st, GPtrArray *downloads)
 	struct archive *a = st->a;
 	struct batch *b = g_new0(struct batch, 1);
 	g_autoptr(GPtrArray) numbers = g_ptr_array_new();
+	int64_t bytes = 0;
 
 	b->st = st;
 	b->downloads =
@@ -260,12 +264,45 @@ void batch_start(struct stream_state *st, GPtrArray *downloads)
 		g_clear_pointer(&d->reason, g_free);
 		g_ptr_array_add(b->downloads, download_ref(d));
 		g_ptr_array_add(numbers, d->f.number);
+		bytes += d->f.size_bytes;
 	}
 	st->media_connections++;
 	g_ptr_array_add(st->batches, b);
-	b->call = kvs_get_media(a->kvs, st->arn,
-				(const char *const *)numbers->pdata,
-				numbers->len, a->o.timeout_ms, &media_ops, b);
+	b->call = kvs_get_media(
+		a->kvs, st->arn, (const char *const *)numbers->pdata,
+		numbers->len, a->o.timeout_ms + bytes * 1000 / SLOWEST_BYTES_S,
+		&media_ops, b);
+}
+
+static bool wanted(const struct batch *b)
+{
+	for (guint i = 0; i < b->downloads->len; i++) {
+		const struct download *d = b->downloads->pdata[i];
+
+		if (d->state == DOWNLOAD_ASKED)
+			return true;
+	}
+	return false;
+}
+
+static void drop(struct batch *b)
+{
+	kvs_call_cancel(b->call);
+	b->st->media_connections--;
+	batch_free(b);
+}
+
+void batches_prune(struct stream_state *st)
+{
+	for (guint i = st->batches->len; i-- > 0;) {
+		struct batch *b = st->batches->pdata[i];
+
+		if (wanted(b))
+			continue;
+		g_ptr_array_remove_index_fast(st->batches, i);
+		drop(b);
+	}
+	fetch_schedule(st);
 }
 
 void batches_stop(struct archive *a)
@@ -277,12 +314,8 @@ void batches_stop(struct archive *a)
 	while (g_hash_table_iter_next(&it, NULL, &p)) {
 		struct stream_state *st = p;
 
-		for (guint i = 0; i < st->batches->len; i++) {
-			struct batch *b = st->batches->pdata[i];
-
-			kvs_call_cancel(b->call);
-			batch_free(b);
-		}
+		for (guint i = 0; i < st->batches->len; i++)
+			drop(st->batches->pdata[i]);
 		g_ptr_array_set_size(st->batches, 0);
 	}
 }

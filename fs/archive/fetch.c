@@ -113,6 +113,7 @@ static void deadline(void *arg)
 {
 	struct download *d = arg;
 	struct archive *a = d->a;
+	struct stream_state *st = d->st;
 	int64_t left_ms = d->progress_ms + a->o.timeout_ms - fetch_now_ms(a);
 	g_autofree char *reason = NULL;
 
@@ -129,6 +130,7 @@ static void deadline(void *arg)
 		"gave up after %" G_GINT64_FORMAT " s without an answer%s%s",
 		a->o.timeout_ms / 1000, d->reason ? ": " : "", d->reason ?: "");
 	download_fail(d, -ETIMEDOUT, reason);
+	batches_prune(st);
 }
 
 /* ---- asking ------------------------------------------------------------- */

@@ -22,6 +22,8 @@ void fetch_again(struct download *d, int64_t delay_ms);
 
 /* batch.c: one GetMediaForFragmentList for these (struct download) */
 void batch_start(struct stream_state *st, GPtrArray *downloads);
+/* End calls none of whose downloads is waited for.  Not from inside one. */
+void batches_prune(struct stream_state *st);
 void batches_stop(struct archive *a);
 
 #endif

@@ -3,7 +3,7 @@
  * survey: which buckets of a wide range hold something, for few calls.
  *
  * One wide ListFragments call settles a sparse stream at once.  Where there is
- * more than a page, probes of one result each go into what is still unknown: a
+ * more than a page, small probes go into what is still unknown: a
  * probe of a run of buckets that comes back empty and without a NextToken
  * settles the whole run; one that finds a fragment splits the run there.  An
  * empty page with a NextToken proves nothing.  What the budget does not reach
@@ -13,8 +13,13 @@
 #include "fs/archive/internal.h"
 #include "fs/base/utc.h"
 
-/* At MaxResults = 1 a probe costs one of 10,000 points a second; what limits
-   them is how long somebody waits for `ls`. */
+/*
+ * A probe costs its MaxResults of 10,000 points a second.  One would do, were
+ * the service's ranges not inclusive at both ends: a fragment that starts when
+ * the next bucket does may be the only one it shows.
+ */
+#define PROBE_RESULTS 4
+/* What limits their number is how long somebody waits for `ls`. */
 #define PROBES_MAX     64
 #define PROBES_AT_ONCE 8
 #define PROBES_MS      1000
@@ -141,7 +146,7 @@ static void probe_run(struct survey *s, const struct run *run)
 		   &(struct list_range){.axis = s->st->a->o.axis,
 					.start_ms = run->start_ms,
 					.end_ms = run->end_ms,
-					.max_results = 1,
+					.max_results = PROBE_RESULTS,
 					.first_page_only = true,
 					.known = true},
 		   probe_done, p);
