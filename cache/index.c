@@ -94,7 +94,7 @@ out:
 
 /*
  * Puts the damaged file aside unless somebody else did it meanwhile.  Its log
- * goes too: SQLite would play it into the new file.
+ * goes first: SQLite would play it into the new file.
  */
 static int begin_anew(int dirfd, struct index_conn **ret_conn)
 {
@@ -106,10 +106,10 @@ static int begin_anew(int dirfd, struct index_conn **ret_conn)
 	rc = open_checked(dirfd, ret_conn);
 	if (rc != -EBADMSG)
 		return rc;
-	if (renameat(dirfd, INDEX_FILE, dirfd, DAMAGED_FILE) < 0)
-		return -errno;
 	unlinkat(dirfd, LOG_FILE, 0);
 	unlinkat(dirfd, SHARED_FILE, 0);
+	if (renameat(dirfd, INDEX_FILE, dirfd, DAMAGED_FILE) < 0)
+		return -errno;
 	unlinkat(dirfd, SUSPECT_FILE, 0);
 	g_warning("the cache's index was damaged: put aside as " DAMAGED_FILE
 		  ", begun anew");

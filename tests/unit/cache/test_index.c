@@ -1,154 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cache/index.h"
-
-#include "fs/base/base.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <glib.h>
-#include <glib/gstdio.h>
-#include <pthread.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <sqlite3.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-/* Plain text tables of our own in the index; nothing else touches them. */
-#define MAKE_SQL "CREATE TABLE IF NOT EXISTS t(k INTEGER PRIMARY KEY, v)"
-
-struct room {
-	char *path;
-	int fd;
-	struct cache_index *ix;
-};
-
-static struct cache_index *open_index(int fd)
-{
-	struct cache_index *ix = NULL;
-	char *error = NULL;
-	int rc = index_open(fd, &ix, &error);
-
-	if (rc)
-		print_error("index_open: %d %s\n", rc, error);
-	assert_int_equal(rc, 0);
-	return ix;
-}
-
-static int make_table(struct index_conn *conn, void *arg)
-{
-	return index_exec(index_prepare(conn, MAKE_SQL));
-}
-
-static int setup(void **state)
-{
-	struct room *r = g_new0(struct room, 1);
-
-	r->path = g_dir_make_tmp("kvsfs-index-XXXXXX", NULL);
-	r->fd = open(r->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r->ix = open_index(r->fd);
-	assert_int_equal(index_run(r->ix, make_table, NULL), 0);
-	*state = r;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct room *r = *state;
-	g_autofree char *command = g_strdup_printf("rm -rf '%s'", r->path);
-
-	index_close(r->ix);
-	close(r->fd);
-	if (system(command) != 0)
-		return -1;
-	g_free(r->path);
-	g_free(r);
-	return 0;
-}
-
-static void reopen(struct room *r)
-{
-	index_close(r->ix);
-	r->ix = open_index(r->fd);
-}
-
-/* ---- what the tests write and read ------------------------------------ */
-
-struct row {
-	int64_t k, v;
-	int fail; /* the write's own result, after it wrote */
-	int rc;	  /* what done() was told, 1 until then */
-	int *order;
-	int position;
-};
-
-static int put_row(struct index_conn *conn, void *arg)
-{
-	struct row *row = arg;
-	sqlite3_stmt *s = index_prepare(conn,
-					"INSERT OR REPLACE INTO t VALUES(?,?)");
-	int rc;
-
-	sqlite3_bind_int64(s, 1, row->k);
-	sqlite3_bind_int64(s, 2, row->v);
-	rc = index_exec(s);
-	return rc ? rc : row->fail;
-}
-
-static void row_done(void *arg, int rc)
-{
-	struct row *row = arg;
-
-	row->rc = rc;
-	if (row->order)
-		row->position = (*row->order)++;
-}
-
-static int64_t read_value(struct cache_index *ix, const char *sql, int64_t k)
-{
-	struct index_conn *conn;
-	sqlite3_stmt *s;
-	int64_t v = -1;
-
-	assert_int_equal(index_reader_get(ix, &conn), 0);
-	s = index_prepare(conn, sql);
-	assert_non_null(s);
-	if (sqlite3_bind_parameter_count(s))
-		sqlite3_bind_int64(s, 1, k);
-	if (index_step(s) == 1)
-		v = sqlite3_column_int64(s, 0);
-	index_done(s);
-	index_reader_put(ix, conn);
-	return v;
-}
-
-static int64_t value_of(struct cache_index *ix, int64_t k)
-{
-	return read_value(ix, "SELECT v FROM t WHERE k=?", k);
-}
-
-static int64_t count_rows(struct cache_index *ix)
-{
-	return read_value(ix, "SELECT count(*) FROM t", 0);
-}
-
-static bool intact(struct cache_index *ix)
-{
-	return read_value(ix,
-			  "SELECT integrity_check='ok' FROM "
-			  "pragma_integrity_check LIMIT 1",
-			  0) == 1;
-}
-
-/* ---- writing ---------------------------------------------------------- */
+#include "tests/unit/cache/index_room.h"
 
 static void test_rows_stay(void **state)
 {
@@ -205,11 +56,6 @@ static void gate_open(struct gate *g)
 		.lock = PTHREAD_MUTEX_INITIALIZER, \
 		.wake = PTHREAD_COND_INITIALIZER   \
 	}
-
-static int nothing(struct index_conn *conn, void *arg)
-{
-	return 0;
-}
 
 static void test_one_failure_undoes_itself_alone(void **state)
 {
@@ -271,15 +117,6 @@ static int set_max_pages(struct index_conn *conn, void *arg)
 					       *(int *)arg);
 
 	return sqlite3_exec(index_db(conn), sql, NULL, NULL, NULL) ? -EIO : 0;
-}
-
-static int put_blob(struct index_conn *conn, void *arg)
-{
-	sqlite3_stmt *s = index_prepare(
-		conn, "INSERT INTO t VALUES(?, zeroblob(4000000))");
-
-	sqlite3_bind_int64(s, 1, ((struct row *)arg)->k);
-	return index_exec(s);
 }
 
 static void test_full(void **state)
@@ -357,6 +194,87 @@ static void test_timer(void **state)
 	assert_int_equal(value_of(r->ix, 9), 9);
 }
 
+/* ---- on disk ---------------------------------------------------------- */
+
+/* Change SCHEMA_VERSION together with this. */
+static void test_layout_is_pinned(void **state)
+{
+	static const char *const want =
+		"chunks: id stream number raw bytes size hash used_ms; "
+		"fragments: id stream number producer_ms server_ms length_ms "
+		"size file payload; "
+		"known: stream axis start_ms end_ms as_of_ms used_ms; "
+		"reservations: id proc bytes; "
+		"streams: id endpoint arn name created_ms retention_ms mark_ms "
+		"chain_ms slack fragments total_bytes; "
+		"totals: name value";
+	struct room *r = *state;
+	struct index_conn *conn;
+	sqlite3_stmt *s;
+
+	assert_int_equal(read_value(r->ix,
+				    "SELECT user_version FROM"
+				    " pragma_user_version",
+				    0),
+			 1);
+	assert_int_equal(read_value(r->ix,
+				    "SELECT application_id FROM"
+				    " pragma_application_id",
+				    0),
+			 0x6b767366);
+	assert_int_equal(index_reader_get(r->ix, &conn), 0);
+	s = index_prepare(
+		conn, "SELECT group_concat(line, '; ') FROM (SELECT m.name ||"
+		      " ': ' || (SELECT group_concat(c.name, ' ') FROM"
+		      " pragma_table_info(m.name) AS c) AS line FROM"
+		      " sqlite_schema AS m WHERE m.type = 'table' AND"
+		      " m.name NOT IN ('t', 'sqlite_sequence') ORDER BY"
+		      " m.name)");
+	assert_int_equal(index_step(s), 1);
+	assert_string_equal((const char *)sqlite3_column_text(s, 0), want);
+	index_done(s);
+	index_reader_put(r->ix, conn);
+}
+
+static void test_files(void **state)
+{
+	static const char *const names[] = {"index.db", "index.db-wal",
+					    "index.db-shm"};
+	struct room *r = *state;
+	struct stat st;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+		assert_int_equal(fstatat(r->fd, names[i], &st, 0), 0);
+		assert_int_equal(st.st_mode & 07777, 0600);
+	}
+	/* The log is given back, both while running and at the end. */
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(
+			index_run(r->ix, put_blob, &(struct row){.k = i}), 0);
+	assert_int_equal(fstatat(r->fd, "index.db-wal", &st, 0), 0);
+	assert_true(st.st_size < 8 << 20);
+	reopen(r);
+	assert_int_equal(fstatat(r->fd, "index.db-wal", &st, 0), 0);
+	assert_true(st.st_size < 1 << 20);
+	assert_true(index_bytes(r->ix) >= 80000000);
+}
+
+/* A directory that is moved meanwhile stays this index's. */
+static void test_moved(void **state)
+{
+	struct room *r = *state;
+	g_autofree char *to = g_strconcat(r->path, "-moved", NULL);
+	struct row row = {.k = 3, .v = 4};
+
+	assert_int_equal(g_rename(r->path, to), 0);
+	assert_int_equal(index_run(r->ix, put_row, &row), 0);
+	assert_int_equal(value_of(r->ix, 3), 4);
+	reopen(r);
+	assert_int_equal(value_of(r->ix, 3), 4);
+	g_free(r->path);
+	r->path = g_steal_pointer(&to);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -368,6 +286,9 @@ int main(void)
 		T(test_close_runs_what_was_posted),
 		T(test_post_from_done),
 		T(test_timer),
+		T(test_layout_is_pinned),
+		T(test_files),
+		T(test_moved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
