@@ -2,10 +2,28 @@
 """Fixtures of the mount tests; tests/README.md says how to use them."""
 import os
 import pathlib
+import signal
 
 import pytest
 
+import kvs_server
 import mounting
+
+
+# A sanitized program on a busy machine takes some times as long.
+TEST_TIMEOUT_S = 300
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    """No test hangs: where SIGALRM finds it, it fails."""
+    def expired(signum, frame):
+        raise TimeoutError(f"{item.name} took more than {TEST_TIMEOUT_S} s")
+
+    signal.signal(signal.SIGALRM, expired)
+    signal.alarm(TEST_TIMEOUT_S)
+    yield
+    signal.alarm(0)
 
 
 @pytest.fixture(scope="session")
@@ -27,11 +45,14 @@ def shared():
 
 
 @pytest.fixture
-def server(kvsfs, tmp_path):
-    """A local KVS with its sample streams, on a port of its own."""
-    import kvs_server
-    with kvs_server.Server(tmp_path / "server") as running:
-        yield running
+def server(request):
+    """A local KVS on a port of its own; indirect parameters are KvsServer's
+    keywords, without any it has the sample streams."""
+    kvs = kvs_server.KvsServer(**getattr(request, "param", {}))
+    yield kvs
+    code = kvs.stop()
+    kvs.close()
+    assert code in (None, 0), f"kvs-server exited {code}"
 
 
 @pytest.fixture
@@ -49,13 +70,10 @@ def mount(kvsfs, request, tmp_path):
             stream, tmp_path / name, cache or tmp_path / "cache",
             tmp_path / f"{name}.log",
             {**mounting.server_environ(server, tmp_path), **(env or {})},
-            [f"--endpoint-url={server.url}", *options])
+            options)
         made.append(m)
         return m.start() if start else m
 
-    # The server has to outlive the mounts.
-    if "server" in request.fixturenames:
-        request.getfixturevalue("server")
     yield factory
     for m in reversed(made):
         m.stop()

@@ -43,10 +43,8 @@ def clean_environ(home, **more):
 
 
 def server_environ(server, home):
-    """Keys and region with which `server` lets one in."""
-    return clean_environ(home, AWS_ACCESS_KEY_ID=server.access_key,
-                         AWS_SECRET_ACCESS_KEY=server.secret_key,
-                         AWS_REGION=server.region)
+    """With what a program needs to find `server` and to be let in."""
+    return clean_environ(home, **server.environment())
 
 
 def is_mounted(path):
