@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What each call sends and makes of a good answer. */
-#include "tests/unit/kvs/service.h"
+#include "tests/unit/kvs/asked.h"
 
 #define INFO(name)                                          \
 	"{\"StreamName\":\"" name "\",\"StreamARN\":\"" ARN \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls that are cancelled, and calls that outlive the loop. */
-#include "tests/unit/kvs/service.h"
+#include "tests/unit/kvs/asked.h"
 
 static const struct reply *by_path(struct service *s,
 				   const struct loopback_request *r)

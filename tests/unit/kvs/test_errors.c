@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is tried again, for how long, and what the user is told. */
-#include "tests/unit/kvs/service.h"
+#include "tests/unit/kvs/asked.h"
 
 #define EMPTY OK("{}")
 

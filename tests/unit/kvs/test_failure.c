@@ -42,87 +42,86 @@ static struct kvs_failure of(int status, const char *type, const char *body)
 
 #define CORAL ":http://internal.amazon.com/coral/com.amazon.coral.service/"
 
+static const struct {
+	int status;
+	const char *type, *body;
+	int rc;
+	bool retry;
+	enum kvs_mend mend;
+	const char *name;
+} classes[] = {
+	/* By the header, whatever follows the name. */
+	{404, "ResourceNotFoundException", "{}", -ENOENT, false, KVS_MEND_NONE,
+	 "ResourceNotFoundException"},
+	{403, "InvalidSignatureException" CORAL, "{}", -EACCES, false,
+	 KVS_MEND_CLOCK, "InvalidSignatureException"},
+	{400, "com.amazon.kvs#ClientLimitExceededException:x", "", -EBUSY, true,
+	 KVS_MEND_NONE, "ClientLimitExceededException"},
+	{400, "ThrottlingException:http://x/#y", "", -EBUSY, true,
+	 KVS_MEND_NONE, "ThrottlingException"},
+	/* By the body. */
+	{400, NULL, "{\"code\":\"ConnectionLimitExceededException\"}", -EBUSY,
+	 true, KVS_MEND_NONE, "ConnectionLimitExceededException"},
+	{400, NULL, "{\"Code\":\"ExpiredTokenException\"}", -EACCES, false,
+	 KVS_MEND_CREDENTIALS, "ExpiredTokenException"},
+	{400, NULL, "{\"__type\":\"a.b#ExpiredToken\"}", -EACCES, false,
+	 KVS_MEND_CREDENTIALS, "ExpiredToken"},
+	/* By the status. */
+	{400, NULL, "", -EIO, false, KVS_MEND_NONE, ""},
+	{401, NULL, "", -EACCES, false, KVS_MEND_NONE, ""},
+	{403, NULL, "Forbidden", -EACCES, false, KVS_MEND_ENDPOINT, ""},
+	{404, NULL, "<html>", -EIO, false, KVS_MEND_NONE, ""},
+	{408, NULL, "", -ETIMEDOUT, true, KVS_MEND_NONE, ""},
+	{429, NULL, "", -EBUSY, true, KVS_MEND_NONE, ""},
+	{500, NULL, "", -ETIMEDOUT, true, KVS_MEND_NONE, ""},
+	{503, NULL, "<html>", -ETIMEDOUT, true, KVS_MEND_NONE, ""},
+	{302, NULL, "", -EPROTO, false, KVS_MEND_NONE, ""},
+	{204, NULL, "", -EPROTO, false, KVS_MEND_NONE, ""},
+	/* A new name counts by its status. */
+	{400, "BrandNewException", "{}", -EIO, false, KVS_MEND_NONE,
+	 "BrandNewException"},
+	{500, "BrandNewException", "{}", -ETIMEDOUT, true, KVS_MEND_NONE,
+	 "BrandNewException"},
+	/* A name counts more than the status. */
+	{403, "AccessDeniedException", "{}", -EACCES, false, KVS_MEND_ENDPOINT,
+	 "AccessDeniedException"},
+	{401, "NotAuthorizedException", "{}", -EACCES, false, KVS_MEND_NONE,
+	 "NotAuthorizedException"},
+	{400, "AccessDeniedException", "{}", -EACCES, false, KVS_MEND_NONE,
+	 "AccessDeniedException"},
+	{403, "UnrecognizedClientException", "{}", -EACCES, false,
+	 KVS_MEND_CREDENTIALS, "UnrecognizedClientException"},
+	{400, "RequestExpired", "{}", -EACCES, false, KVS_MEND_CLOCK,
+	 "RequestExpired"},
+	{400, "InvalidEndpointException", "{}", -EIO, false, KVS_MEND_ENDPOINT,
+	 "InvalidEndpointException"},
+	{400, "InvalidArgumentException",
+	 "{\"Message\":\"Fragment numbers are invalid :\"}", -EIO, false,
+	 KVS_MEND_NONE, "InvalidArgumentException"},
+	{400, "InvalidArgumentException",
+	 "{\"Message\":\"End timestamp 1725465732000 is outside of the "
+	 "stream retention period.\"}",
+	 -ERANGE, false, KVS_MEND_NONE, "InvalidArgumentException"},
+	{400, "ValidationException",
+	 "{\"Message\":\"outside of the stream retention period\"}", -EIO,
+	 false, KVS_MEND_NONE, "ValidationException"},
+	{500, "InternalFailure", "", -ETIMEDOUT, true, KVS_MEND_NONE,
+	 "InternalFailure"},
+	/* A name that is none is not shown to anybody. */
+	{400, "Evil\x1b[31m", "{}", -EIO, false, KVS_MEND_NONE, ""},
+};
+
 static void test_classes(void **state)
 {
-	static const struct {
-		int status;
-		const char *type, *body;
-		int rc;
-		bool retry;
-		enum kvs_mend mend;
-		const char *name;
-	} cases[] = {
-		/* By the header, whatever follows the name. */
-		{404, "ResourceNotFoundException", "{}", -ENOENT, false,
-		 KVS_MEND_NONE, "ResourceNotFoundException"},
-		{403, "InvalidSignatureException" CORAL, "{}", -EACCES, false,
-		 KVS_MEND_CLOCK, "InvalidSignatureException"},
-		{400, "com.amazon.kvs#ClientLimitExceededException:x", "",
-		 -EBUSY, true, KVS_MEND_NONE, "ClientLimitExceededException"},
-		{400, "ThrottlingException:http://x/#y", "", -EBUSY, true,
-		 KVS_MEND_NONE, "ThrottlingException"},
-		/* By the body. */
-		{400, NULL, "{\"code\":\"ConnectionLimitExceededException\"}",
-		 -EBUSY, true, KVS_MEND_NONE,
-		 "ConnectionLimitExceededException"},
-		{400, NULL, "{\"Code\":\"ExpiredTokenException\"}", -EACCES,
-		 false, KVS_MEND_CREDENTIALS, "ExpiredTokenException"},
-		{400, NULL, "{\"__type\":\"a.b#ExpiredToken\"}", -EACCES, false,
-		 KVS_MEND_CREDENTIALS, "ExpiredToken"},
-		/* By the status. */
-		{400, NULL, "", -EIO, false, KVS_MEND_NONE, ""},
-		{401, NULL, "", -EACCES, false, KVS_MEND_NONE, ""},
-		{403, NULL, "Forbidden", -EACCES, false, KVS_MEND_ENDPOINT, ""},
-		{404, NULL, "<html>", -EIO, false, KVS_MEND_NONE, ""},
-		{408, NULL, "", -ETIMEDOUT, true, KVS_MEND_NONE, ""},
-		{429, NULL, "", -EBUSY, true, KVS_MEND_NONE, ""},
-		{500, NULL, "", -ETIMEDOUT, true, KVS_MEND_NONE, ""},
-		{503, NULL, "<html>", -ETIMEDOUT, true, KVS_MEND_NONE, ""},
-		{302, NULL, "", -EPROTO, false, KVS_MEND_NONE, ""},
-		{204, NULL, "", -EPROTO, false, KVS_MEND_NONE, ""},
-		/* A new name counts by its status. */
-		{400, "BrandNewException", "{}", -EIO, false, KVS_MEND_NONE,
-		 "BrandNewException"},
-		{500, "BrandNewException", "{}", -ETIMEDOUT, true,
-		 KVS_MEND_NONE, "BrandNewException"},
-		/* A name counts more than the status. */
-		{403, "AccessDeniedException", "{}", -EACCES, false,
-		 KVS_MEND_ENDPOINT, "AccessDeniedException"},
-		{401, "NotAuthorizedException", "{}", -EACCES, false,
-		 KVS_MEND_NONE, "NotAuthorizedException"},
-		{400, "AccessDeniedException", "{}", -EACCES, false,
-		 KVS_MEND_NONE, "AccessDeniedException"},
-		{403, "UnrecognizedClientException", "{}", -EACCES, false,
-		 KVS_MEND_CREDENTIALS, "UnrecognizedClientException"},
-		{400, "RequestExpired", "{}", -EACCES, false, KVS_MEND_CLOCK,
-		 "RequestExpired"},
-		{400, "InvalidEndpointException", "{}", -EIO, false,
-		 KVS_MEND_ENDPOINT, "InvalidEndpointException"},
-		{400, "InvalidArgumentException",
-		 "{\"Message\":\"Fragment numbers are invalid :\"}", -EIO,
-		 false, KVS_MEND_NONE, "InvalidArgumentException"},
-		{400, "InvalidArgumentException",
-		 "{\"Message\":\"End timestamp 1725465732000 is outside of the "
-		 "stream retention period.\"}",
-		 -ERANGE, false, KVS_MEND_NONE, "InvalidArgumentException"},
-		{400, "ValidationException",
-		 "{\"Message\":\"outside of the stream retention period\"}",
-		 -EIO, false, KVS_MEND_NONE, "ValidationException"},
-		{500, "InternalFailure", "", -ETIMEDOUT, true, KVS_MEND_NONE,
-		 "InternalFailure"},
-		/* A name that is none is not shown to anybody. */
-		{400, "Evil\x1b[31m", "{}", -EIO, false, KVS_MEND_NONE, ""},
-	};
+	for (size_t i = 0; i < G_N_ELEMENTS(classes); i++) {
+		struct kvs_failure f = of(classes[i].status, classes[i].type,
+					  classes[i].body);
 
-	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-		struct kvs_failure f = of(cases[i].status, cases[i].type,
-					  cases[i].body);
-
-		assert_int_equal(f.rc, cases[i].rc);
-		assert_int_equal(f.retry, cases[i].retry);
-		assert_int_equal(f.mend, cases[i].mend);
-		assert_string_equal(f.name, cases[i].name);
-		assert_int_equal(f.http_status, cases[i].status);
+		assert_int_equal(f.rc, classes[i].rc);
+		assert_int_equal(f.retry, classes[i].retry);
+		assert_int_equal(f.mend, classes[i].mend);
+		assert_string_equal(f.name, classes[i].name);
+		assert_int_equal(f.http_status, classes[i].status);
 		kvs_failure_clear(&f);
 	}
 }

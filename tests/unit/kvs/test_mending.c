@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Credentials, the clock and data endpoints: what a call mends by itself. */
-#include "tests/unit/kvs/service.h"
+#include "tests/unit/kvs/asked.h"
 
 #define EMPTY OK("{}")
 
