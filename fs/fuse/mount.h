@@ -35,6 +35,12 @@ struct fuse_mount_options {
  */
 int fuse_mount_check(const struct fuse_mount_options *o, char **ret_error);
 
+/*
+ * A fetch's deadline: half of what the kernel gives a request at most
+ * (fs.fuse.default_request_timeout, max_request_timeout), where it does.
+ */
+int64_t fuse_mount_deadline_ms(int64_t wanted_ms);
+
 /* Mounts.  Tree and archive are borrowed until fuse_mount_free(). */
 int fuse_mount_new(struct archive *a, struct tree *t,
 		   const struct fuse_mount_options *o,

@@ -119,6 +119,18 @@ static void in_buckets(struct lookup *l, const struct place *p)
 
 /* ---- fragments ---------------------------------------------------------- */
 
+/* A late upload may bring the name even where all was listed. */
+static void absent_now(const struct lookup *l, const struct place *p)
+{
+	struct tree_entry e = {.entry_ttl_ms = l->t->o.metadata_ttl_ms};
+
+	if (archive_settled(l->t->a, p->stream->id, p->start_ms, p->end_ms)) {
+		e.entry_ttl_ms = TREE_FOR_EVER;
+		e.may_appear = true;
+	}
+	l->fn(l->user, -ENOENT, &e);
+}
+
 /* 0 and it is answered; -ENOENT: the catalog does not have it, or -errno. */
 static int look_for_fragment(const struct lookup *l, const struct place *p,
 			     int64_t t_ms, const char *number)
@@ -164,10 +176,7 @@ static void bucket_listed(void *user, int rc)
 			return;
 	}
 	if (rc == -ENOENT && p.stream)
-		absent(l, archive_settled(l->t->a, p.stream->id, p.start_ms,
-					  p.end_ms)
-				  ? TREE_FOR_EVER
-				  : l->t->o.metadata_ttl_ms);
+		absent_now(l, &p);
 	else
 		l->fn(l->user, rc, NULL);
 }
@@ -182,7 +191,7 @@ static void in_fragments(struct lookup *l, const struct place *p)
 		l->fn(l->user, rc, NULL);
 	else if (archive_settled(l->t->a, p->stream->id, p->start_ms,
 				 p->end_ms))
-		absent(l, TREE_FOR_EVER);
+		absent_now(l, p);
 	else
 		archive_list(l->t->a, l->ticket, p->stream->id, p->start_ms,
 			     p->end_ms, bucket_listed,

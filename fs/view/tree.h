@@ -55,6 +55,9 @@ struct tree_entry {
 	uint64_t node;
 	struct stat st;
 	int64_t attr_ttl_ms, entry_ttl_ms;
+	/* Of an absence to be remembered for long: should the name come to be
+	   after all, the kernel has to be told (tree_change_of()). */
+	bool may_appear;
 };
 
 typedef void (*tree_entry_fn)(void *user, int rc, const struct tree_entry *e);

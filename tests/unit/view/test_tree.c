@@ -414,6 +414,8 @@ static void test_lookup_in_a_settled_bucket(void **state)
 	r = look(hour, "2026-11-22T12-00-00.000Z_1.mkv");
 	assert_int_equal(r.rc, -ENOENT);
 	assert_true(r.e.entry_ttl_ms == INT64_MAX);
+	assert_true(r.e.may_appear);
+	assert_false(look(hour, ".hidden").e.may_appear);
 	assert_int_equal(fake.n_list, 0);
 }
 

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * internal: what the files of fuse share.
+ *
+ * A request is answered from whichever thread has the answer, exactly once;
+ * after the question was put it may be gone at any moment.
+ */
+#ifndef KVSFS_FUSE_INTERNAL_H
+#define KVSFS_FUSE_INTERNAL_H
+
+#include <fuse_lowlevel.h>
+#include <stdatomic.h>
+
+#include "fs/fuse/mount.h"
+#include "fs/fuse/notify.h"
+#include "fs/view/tree.h"
+
+struct fuse_mount {
+	struct archive *a;
+	struct tree *t;
+	struct fuse_session *se;
+	char *mountpoint; /* absolute */
+	struct notify *notify;
+	int64_t metadata_ttl_ms;
+	void (*ready)(void *user);
+	void *user;
+	bool signals;
+
+	/* The device: once closed its number may be another file's. */
+	_Atomic bool closed;
+	_Atomic int writing; /* replies that are being written */
+
+	/* Set by INIT, before any other request. */
+	bool no_open;	 /* the kernel can do without open() */
+	bool cache_dirs; /* and keeps listings correctly */
+};
+
+/* init.c */
+void init_connection(void *userdata, struct fuse_conn_info *conn);
+/* Does this kernel drop a cached listing when it is told to? */
+bool init_kernel_drops_dirs(const char *release);
+/* The mount answers: what can only be set up now, then ready(). */
+void init_mounted(struct fuse_mount *m);
+
+/* ops.c, ops_dir.c */
+extern const struct fuse_lowlevel_ops ops_table;
+void ops_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void ops_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t at,
+		 struct fuse_file_info *fi);
+void ops_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t at,
+		     struct fuse_file_info *fi);
+void ops_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+
+/* reply.c */
+
+/* A ticket for a question that an interrupt of the request cancels. */
+archive_ticket reply_ticket(fuse_req_t req);
+/* This thread's buffer of at least n bytes, good until the next call. */
+void *reply_buffer(size_t n);
+struct fuse_entry_param reply_entry(const struct tree_entry *e);
+double reply_seconds(int64_t ms);
+/* The bytes of a piece, or the errno of reading them. */
+void reply_piece(fuse_req_t req, const struct archive_piece *piece);
+/* By the protocol of getxattr(2): size 0 asks for the length. */
+void reply_xattr(fuse_req_t req, int rc, GBytes *value, size_t size);
+/*
+ * Reads and writes of the device in libfuse's stead: a reply whose bytes the
+ * disk fails to give must still be a reply.
+ */
+int reply_hook(struct fuse_mount *m);
+/* No reply is written from now on; those under way have been. */
+void reply_close(struct fuse_mount *m);
+
+/* message.c: what libfuse and fusermount3 say goes to the log, or is kept */
+void message_begin(void);
+/* What was said since, as one line; NULL: nothing. */
+char *message_end(void);
+void message_install(void);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ops: decode, ask the tree, reply.  What only looks (statfs, attributes) is
+ * answered here and now; the rest by whoever has the answer.
+ */
+#include <errno.h>
+
+#include "fs/fuse/internal.h"
+
+struct lookup {
+	fuse_req_t req;
+	uint64_t parent;
+};
+
+static void looked_up(void *user, int rc, const struct tree_entry *e)
+{
+	g_autofree struct lookup *l = user;
+	struct fuse_mount *m = fuse_req_userdata(l->req);
+	struct fuse_entry_param p;
+
+	if (rc < 0 && (rc != -ENOENT || !e || e->entry_ttl_ms <= 0)) {
+		fuse_reply_err(l->req, -rc);
+		return;
+	}
+	if (rc < 0 && e->may_appear)
+		notify_absent(m->notify, l->parent);
+	p = reply_entry(e); /* ino 0: the absence may be remembered */
+	fuse_reply_entry(l->req, &p);
+}
+
+static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct fuse_mount *m = fuse_req_userdata(req);
+	struct lookup *l = g_new(struct lookup, 1);
+
+	*l = (struct lookup){req, parent};
+	tree_lookup(m->t, reply_ticket(req), parent, name, looked_up, l);
+}
+
+static void got_attr(void *user, int rc, const struct tree_entry *e)
+{
+	fuse_req_t req = user;
+
+	if (rc < 0)
+		fuse_reply_err(req, -rc);
+	else
+		fuse_reply_attr(req, &e->st, reply_seconds(e->attr_ttl_ms));
+}
+
+static void op_getattr(fuse_req_t req, fuse_ino_t ino,
+		       struct fuse_file_info *fi)
+{
+	struct fuse_mount *m = fuse_req_userdata(req);
+
+	tree_getattr(m->t, reply_ticket(req), ino, got_attr, req);
+}
+
+/*
+ * After ENOSYS the kernel opens by itself, for good, and keeps what it has in
+ * its page cache: contents never change.
+ */
+static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fuse_mount *m = fuse_req_userdata(req);
+
+	if (m->no_open) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
+	fi->keep_cache = 1;
+	fuse_reply_open(req, fi);
+}
+
+static void got_bytes(void *user, int rc, const struct archive_piece *piece)
+{
+	fuse_req_t req = user;
+
+	if (rc < 0)
+		fuse_reply_err(req, -rc);
+	else
+		reply_piece(req, piece);
+}
+
+static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+		    struct fuse_file_info *fi)
+{
+	struct fuse_mount *m = fuse_req_userdata(req);
+
+	tree_read(m->t, reply_ticket(req), ino, offset, size, got_bytes, req);
+}
+
+static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
+			size_t size)
+{
+	struct fuse_mount *m = fuse_req_userdata(req);
+	g_autoptr(GBytes) value = NULL;
+	int rc = tree_xattr(m->t, ino, name, &value);
+
+	reply_xattr(req, rc, value, size);
+}
+
+static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	struct fuse_mount *m = fuse_req_userdata(req);
+	g_autoptr(GBytes) names = NULL;
+	int rc = tree_xattr_list(m->t, ino, &names);
+
+	reply_xattr(req, rc, names, size);
+}
+
+static void op_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	struct fuse_mount *m = fuse_req_userdata(req);
+	struct statvfs st;
+
+	tree_statvfs(m->t, &st);
+	fuse_reply_statfs(req, &st);
+}
+
+/*
+ * No forget: a node number says what it is, and nothing is kept for it.  No
+ * access: default_permissions lets the kernel decide.
+ */
+const struct fuse_lowlevel_ops ops_table = {
+	.init = init_connection,
+	.lookup = op_lookup,
+	.getattr = op_getattr,
+	.open = op_open,
+	.read = op_read,
+	.opendir = ops_opendir,
+	.readdir = ops_readdir,
+	.readdirplus = ops_readdirplus,
+	.releasedir = ops_releasedir,
+	.getxattr = op_getxattr,
+	.listxattr = op_listxattr,
+	.statfs = op_statfs,
+};
