@@ -94,7 +94,7 @@ static int open_or_make(const char *path, int *ret_fd, char **ret_error)
 	g_auto(GStrv) names = g_strsplit(path, "/", -1);
 	auto_close int at = open(path[0] == '/' ? "/" : ".",
 				 O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int rc, fd;
+	int rc, fd = -1;
 
 	if (at < 0 || !path[0]) {
 		rc = path[0] ? -errno : -ENOENT;
