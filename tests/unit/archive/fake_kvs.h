@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fake_kvs: the kvs layer's functions over a service in memory, so that the
- * archive is driven with no network and no FUSE.  Included by one test file;
+ * archive is driven with no network and no FUSE.  Included by world.h;
  * everything runs on the loop's thread, like the real one.
  */
 #ifndef KVSFS_TESTS_FAKE_KVS_H
