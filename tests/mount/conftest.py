@@ -46,9 +46,9 @@ def shared():
 
 @pytest.fixture
 def server(request):
-    """A local KVS on a port of its own; indirect parameters are KvsServer's
+    """A local KVS on a port of its own; indirect parameters are Server's
     keywords, without any it has the sample streams."""
-    kvs = kvs_server.KvsServer(**getattr(request, "param", {}))
+    kvs = kvs_server.Server(**getattr(request, "param", {}))
     yield kvs
     code = kvs.stop()
     kvs.close()

@@ -130,6 +130,12 @@ class Server:
     def __exit__(self, *ignored):
         self.close()
 
+    def environment(self):
+        """What a program needs to find it and to be let in."""
+        return {"AWS_ACCESS_KEY_ID": self.access_key,
+                "AWS_SECRET_ACCESS_KEY": self.secret_key,
+                "AWS_REGION": self.region, "AWS_ENDPOINT_URL": self.url}
+
     # -- control calls ----------------------------------------------------
 
     def _open(self, path, body=None):
