@@ -223,6 +223,8 @@ void store_writer_free(struct store_writer *w);
 
 int procs_enter(struct store *s);
 void procs_leave(struct store *s);
+/* A dead one's file is removed. */
+bool procs_is_dead(struct store *s, int64_t proc);
 /* What dead processes reserved and wrote is gone; how many there were. */
 int procs_reap(struct store *s, struct index_conn *conn);
 

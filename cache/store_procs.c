@@ -70,8 +70,7 @@ void procs_leave(struct store *s)
 	s->proc = 0;
 }
 
-/* The file of a dead one is removed here, under its lock. */
-static bool is_dead(struct store *s, int64_t proc)
+bool procs_is_dead(struct store *s, int64_t proc)
 {
 	char path[CHUNK_PATH_SIZE];
 	auto_close int fd = -1;
@@ -113,7 +112,7 @@ int procs_reap(struct store *s, struct index_conn *conn)
 	int rc, dead = 0;
 
 	while ((rc = rows_next_proc(conn, proc, &proc)) > 0) {
-		if (proc == s->proc || !is_dead(s, proc))
+		if (proc == s->proc || !procs_is_dead(s, proc))
 			continue;
 		rc = bury(s, conn, proc);
 		if (rc < 0)

@@ -125,6 +125,17 @@ static int sweep_tmp(struct store *s)
 	return rc ? rc : mend_all(s, ids, mend_tmp);
 }
 
+/* Those who had nothing reserved when they died. */
+static int sweep_procs(struct store *s)
+{
+	g_autoptr(GArray) ids = NULL;
+	int rc = list_ids(s, "procs", &ids);
+
+	for (guint i = 0; !rc && i < ids->len; i++)
+		procs_is_dead(s, g_array_index(ids, int64_t, i));
+	return rc;
+}
+
 static int begin_write(struct index_conn *conn, void *arg)
 {
 	struct store *s = arg;
@@ -268,6 +279,8 @@ int store_sweep(struct store *s)
 {
 	int rc = index_run(s->ix, begin_write, s);
 
+	if (!rc)
+		rc = sweep_procs(s);
 	if (!rc)
 		rc = sweep_tmp(s);
 	for (unsigned i = 0; !rc && i < CHUNK_FANOUT; i++)

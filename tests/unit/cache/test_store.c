@@ -702,7 +702,7 @@ static void what_was_left_is_swept(void **state)
 		{"chunks/12/12000000000000FF", true, false},
 		{"tmp/1200000000000003", true, true},
 		{"tmp/1200000000000004", false, false},
-		{"procs/1200000000000005", true, false},
+		{"procs/1200000000000005", false, true},
 	};
 	struct room *r = *state;
 	char *paths[G_N_ELEMENTS(cases)];
