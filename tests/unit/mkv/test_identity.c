@@ -203,6 +203,18 @@ static void the_services_own_tags_come_last(void **state)
 	collect_clear(&c);
 }
 
+/* Else a fragment would pass for the one that its producer replays. */
+static void a_bad_number_is_not_an_older_one(void **state)
+{
+	static const char *const pairs[] = {AWS "FRAGMENT_NUMBER", "6",
+					    AWS "FRAGMENT_NUMBER", "../../x",
+					    NULL};
+	struct mkv_document d;
+
+	check(pairs, true, &d);
+	assert_string_equal(d.number, "");
+}
+
 static void an_untagged_document_has_no_name(void **state)
 {
 	g_autoptr(GByteArray) o = g_byte_array_new();
@@ -250,6 +262,7 @@ int main(void)
 		cmocka_unit_test(errors_have_two_spellings),
 		cmocka_unit_test(long_texts_are_cut_between_characters),
 		cmocka_unit_test(the_services_own_tags_come_last),
+		cmocka_unit_test(a_bad_number_is_not_an_older_one),
 		cmocka_unit_test(an_untagged_document_has_no_name),
 		cmocka_unit_test(padded_strings_are_their_text),
 	};

@@ -105,6 +105,28 @@ static void the_first_timestamp_is_zero_and_deltas_stay(void **state)
 	}
 }
 
+static void every_document_starts_at_zero(void **state)
+{
+	g_autoptr(GByteArray) o = g_byte_array_new();
+	struct collect c;
+
+	for (unsigned i = 0; i < 3; i++) {
+		put_start(o, "7");
+		put_unknown(o, Cluster, 8);
+		put_uint(o, Timestamp, 5000 - 2000 * i, 2);
+	}
+	collect_init(&c);
+	assert_int_equal(collect_run(&c, false, o->data, o->len), 0);
+	assert_int_equal(c.documents->len, 3);
+	for (guint i = 0; i < 3; i++) {
+		GByteArray *b = collect_at(&c, i)->bytes;
+		g_autofree char *text = dump(b->data, b->len);
+
+		assert_non_null(strstr(text, " Cluster ?\n  Timestamp 0\n"));
+	}
+	collect_clear(&c);
+}
+
 static void a_timestamp_may_come_late(void **state)
 {
 	g_autoptr(GByteArray) media = g_byte_array_new();
@@ -295,6 +317,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_timestamp_is_zero_and_deltas_stay),
+		cmocka_unit_test(every_document_starts_at_zero),
 		cmocka_unit_test(a_timestamp_may_come_late),
 		cmocka_unit_test(what_a_cluster_says_of_its_place_is_void),
 		cmocka_unit_test(blocks_and_what_has_no_name_stay),
