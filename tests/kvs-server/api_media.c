@@ -98,30 +98,16 @@ static uint64_t allowed(struct call *c)
 	return due_us > 0 && !request_wait(s, fd, due_us) ? 0 : n;
 }
 
-static ssize_t call_read(void *cls, uint64_t at, char *out, size_t max)
+/* Up to n bytes of the document that is open. */
+static size_t read_doc(struct call *c, char *out, size_t n)
 {
-	struct call *c = cls;
-
-	if (c->sent >= c->cut)
-		return finish(c, c->clean ? MHD_CONTENT_READER_END_OF_STREAM
-					  : MHD_CONTENT_READER_END_WITH_ERROR);
-	if (!c->open && c->at == c->n)
-		return finish(c, MHD_CONTENT_READER_END_OF_STREAM);
-	uint64_t n = allowed(c);
-
-	if (!n)
-		return finish(c, MHD_CONTENT_READER_END_WITH_ERROR);
-	if (!c->open)
-		open_next(c);
-	if (n > max)
-		n = max;
-	n = doc_read(&c->doc, c->doc_at, out, (size_t)n);
+	n = doc_read(&c->doc, c->doc_at, out, n);
 	if (c->sent + n > c->garbage) {
 		size_t good = c->sent < c->garbage
 				      ? (size_t)(c->garbage - c->sent)
 				      : 0;
 
-		memset(out + good, 0xAA, (size_t)n - good);
+		memset(out + good, 0xAA, n - good);
 	}
 	c->doc_at += n;
 	c->sent += n;
@@ -130,6 +116,30 @@ static ssize_t call_read(void *cls, uint64_t at, char *out, size_t max)
 		c->open = false;
 		if (!c->items[c->at++].error)
 			c->request->log.fragments++;
+	}
+	return n;
+}
+
+static ssize_t call_read(void *cls, uint64_t at, char *out, size_t max)
+{
+	struct call *c = cls;
+	size_t n = 0;
+
+	if (c->sent >= c->cut)
+		return finish(c, c->clean ? MHD_CONTENT_READER_END_OF_STREAM
+					  : MHD_CONTENT_READER_END_WITH_ERROR);
+	if (!c->open && c->at == c->n)
+		return finish(c, MHD_CONTENT_READER_END_OF_STREAM);
+	uint64_t may = allowed(c);
+
+	if (!may)
+		return finish(c, MHD_CONTENT_READER_END_WITH_ERROR);
+	if (may < max)
+		max = (size_t)may;
+	while (n < max && (c->open || c->at < c->n)) {
+		if (!c->open)
+			open_next(c);
+		n += read_doc(c, out + n, max - n);
 	}
 	return (ssize_t)n;
 }

@@ -119,10 +119,13 @@ class Server:
         self.start()
 
     def close(self):
-        self.stop()
+        code = self.stop()
         if self._made:
             self._made.cleanup()
             self._made = None
+        # A sanitizer's report, a leak included, is an exit status.
+        if code:
+            raise RuntimeError(f"kvs-server exited with {code}")
 
     def __enter__(self):
         return self
