@@ -207,26 +207,27 @@ static const char *first_of(struct json_object *o, const char *const *keys)
 	return NULL;
 }
 
-static void read_body(struct kvs_failure *f, const char *body, size_t n)
+/* Its message; "" where there is none. */
+static char *read_body(struct kvs_failure *f, const char *body, size_t n)
 {
 	static const char *const codes[] = {"code", "Code", "__type", NULL};
 	static const char *const messages[] = {"Message", "message",
 					       "errorMessage", NULL};
 	struct json_object *root = NULL;
-	const char *text = NULL;
+	const char *text;
+	char *message;
 
-	if (kvs_json_parse(body, n, &root)) {
-		f->message = clean_text(body, n, RAW_MAX_CHARACTERS);
-		return;
-	}
+	if (kvs_json_parse(body, n, &root))
+		return clean_text(body, n, RAW_MAX_CHARACTERS);
 	if (!*f->name) {
 		g_free(f->name);
 		f->name = clean_name(first_of(root, codes));
 	}
 	text = first_of(root, messages);
-	if (text)
-		f->message = clean_text(text, strlen(text), MESSAGE_MAX_BYTES);
+	message = text ? clean_text(text, strlen(text), MESSAGE_MAX_BYTES)
+		       : g_strdup("");
 	json_object_put(root);
+	return message;
 }
 
 static const char *either(const struct net_response *r, const char *a,
@@ -250,15 +251,15 @@ void kvs_failure_from_answer(struct kvs_failure *f,
 			     const struct net_response *r, const char *body,
 			     size_t n)
 {
+	g_autofree char *message = NULL;
 	struct class class;
 
 	kvs_failure_clear(f);
 	read_head(f, r);
-	read_body(f, body, n);
-	if (!f->message || !*f->message) {
-		g_free(f->message);
-		f->message = g_strdup_printf("HTTP status %d", r->http_status);
-	}
+	message = read_body(f, body, n);
+	f->message = *message ? g_steal_pointer(&message)
+			      : g_strdup_printf("HTTP status %d",
+						r->http_status);
 	class = classify(f->name, r->http_status);
 	f->rc = class.rc;
 	f->retry = class.retry;

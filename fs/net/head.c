@@ -47,7 +47,7 @@ static char *split(const char *line, size_t n)
 	value = g_strstrip(g_strndup(colon + 1, n - name_len - 1));
 	/* The line may hold NUL bytes, so count again what is left of it. */
 	both = g_malloc(strlen(name) + strlen(value) + 2);
-	strcpy(stpcpy(both, name) + 1, value);
+	memcpy(stpcpy(both, name) + 1, value, strlen(value) + 1);
 	g_free(value);
 	return both;
 }

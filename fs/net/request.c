@@ -31,6 +31,17 @@ static void request_free(struct net_request *r)
 	g_free(r);
 }
 
+/* The first of a queue, NULL at its end; it is in no queue then. */
+static struct net_request *take(GQueue *queue)
+{
+	GList *link = g_queue_pop_head_link(queue);
+	struct net_request *r = link ? link->data : NULL;
+
+	if (r)
+		r->queue = NULL;
+	return r;
+}
+
 static void read_status(struct net_request *r)
 {
 	long status = 0;
@@ -144,20 +155,23 @@ static void admit(struct net_request *r)
 
 void net_requests_admit(struct net_loop *l)
 {
+	struct net_request *r;
+
 	/* Those that a failure here starts wait for the next turn. */
-	for (guint n = l->starting.length; n > 0 && l->starting.head; n--)
-		admit(l->starting.head->data);
+	for (guint n = l->starting.length; n > 0 && (r = take(&l->starting));
+	     n--)
+		admit(r);
 }
 
 void net_requests_reap(struct net_loop *l)
 {
 	const CURLMsg *m;
+	struct net_request *r;
 	int left;
 
-	while (l->dropped.head)
-		request_free(l->dropped.head->data);
+	while ((r = take(&l->dropped)))
+		request_free(r);
 	while ((m = curl_multi_info_read(l->multi, &left))) {
-		struct net_request *r = NULL;
 		CURLcode code = m->data.result;
 		int rc = net_errno(code);
 
@@ -173,8 +187,10 @@ void net_requests_reap(struct net_loop *l)
 
 void net_requests_fail(struct net_loop *l, int rc, const char *text)
 {
-	while (l->starting.head)
-		finish(l->starting.head->data, rc, text);
-	while (l->running.head)
-		finish(l->running.head->data, rc, text);
+	struct net_request *r;
+
+	while ((r = take(&l->starting)))
+		finish(r, rc, text);
+	while ((r = take(&l->running)))
+		finish(r, rc, text);
 }
