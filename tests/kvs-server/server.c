@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_BODY    (4 << 20)
 #define POOL_BYTES  (512 * 1024) /* a connection's buffers: large chunks */
 #define POLL_US	    20000
 #define IDLE_S	    120
 #define CONNECTIONS 1024
+#define BACKLOG	    256
 
 struct stream *server_stream(struct server *s, const char *name)
 {
@@ -152,52 +154,77 @@ static enum MHD_Result on_data_request(void *cls, struct MHD_Connection *c,
 	return handle(*user, true, method, data, data_n);
 }
 
-static struct MHD_Daemon *listen_on(struct server *s, unsigned *port,
-				    MHD_AccessHandlerCallback fn)
+/* -errno, or the socket; port is the one it got. */
+static int bind_to(const char *address, unsigned *port)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET,
 				 .sin_port = htons((uint16_t)*port)};
+	socklen_t n = sizeof(at);
+	int on = 1;
 
-	if (inet_pton(AF_INET, s->bind, &at.sin_addr) != 1) {
-		errno = EINVAL;
-		return NULL;
+	if (inet_pton(AF_INET, address, &at.sin_addr) != 1)
+		return -EINVAL;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+	    bind(fd, (struct sockaddr *)&at, sizeof(at)) ||
+	    listen(fd, BACKLOG) ||
+	    getsockname(fd, (struct sockaddr *)&at, &n)) {
+		int rc = -errno;
+
+		close(fd);
+		return rc;
 	}
-	struct MHD_Daemon *d = MHD_start_daemon(
+	*port = ntohs(at.sin_port);
+	return fd;
+}
+
+static struct MHD_Daemon *serve_on(struct server *s, int fd,
+				   MHD_AccessHandlerCallback fn)
+{
+	return MHD_start_daemon(
 		MHD_USE_INTERNAL_POLLING_THREAD |
 			MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL |
 			MHD_USE_SUPPRESS_DATE_NO_CLOCK | MHD_USE_ITC,
-		0, NULL, NULL, fn, s, MHD_OPTION_SOCK_ADDR, &at,
+		0, NULL, NULL, fn, s, MHD_OPTION_LISTEN_SOCKET, fd,
 		MHD_OPTION_URI_LOG_CALLBACK, on_uri, s,
 		MHD_OPTION_NOTIFY_COMPLETED, on_done, s,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
 		MHD_OPTION_END);
-
-	if (d)
-		*port = MHD_get_daemon_info(d, MHD_DAEMON_INFO_BIND_PORT)->port;
-	return d;
 }
 
 int server_listen(struct server *s)
 {
-	errno = 0;
-	s->daemon = listen_on(s, &s->port, on_request);
-	if (!s->daemon)
-		return errno ? -errno : -EIO;
-	if (!s->two_ports)
+	/* Both ports are known before the first request can ask for them. */
+	int data_fd = -1, fd = bind_to(s->bind, &s->port);
+
+	if (fd < 0)
+		return fd;
+	if (s->two_ports) {
+		data_fd = bind_to(s->bind, &s->data_port);
+		if (data_fd < 0) {
+			close(fd);
+			return data_fd;
+		}
+	}
+	if (s->two_ports)
+		s->data_daemon = serve_on(s, data_fd, on_data_request);
+	s->daemon = serve_on(s, fd, on_request);
+	if (s->daemon && (s->data_daemon || !s->two_ports))
 		return 0;
-	s->data_daemon = listen_on(s, &s->data_port, on_data_request);
-	if (s->data_daemon)
-		return 0;
-	MHD_stop_daemon(s->daemon);
-	return errno ? -errno : -EIO;
+	server_stop(s);
+	return -EIO;
 }
 
 void server_stop(struct server *s)
 {
 	s->stopping = true;
-	MHD_stop_daemon(s->daemon);
+	if (s->daemon)
+		MHD_stop_daemon(s->daemon);
 	if (s->data_daemon)
 		MHD_stop_daemon(s->data_daemon);
 }

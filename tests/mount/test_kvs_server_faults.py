@@ -419,7 +419,7 @@ def test_a_fragment_of_50_mb(kvs):
     b"AWS4-HMAC-SHA256 Credential=////, SignedHeaders=;;, Signature=\r\n\r\n",
     b"GET /_control/media?stream=%00&number=%ff HTTP/1.1\r\nHost: x\r\n\r\n",
     b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n",
-])
+], ids=["tls", "half a body", "empty claim", "bad arguments", "long path"])
 def test_it_survives_nonsense(kvs, raw):
     with socket.create_connection(("127.0.0.1", kvs.port), timeout=5) as s:
         s.sendall(raw)
