@@ -79,11 +79,23 @@ static char **absolute_environ(void)
 	return environ;
 }
 
+/* arn:PARTITION:kinesisvideo:REGION:...: a stream has one region.  Or NULL. */
+static char *arn_region(const char *stream)
+{
+	g_auto(GStrv) parts = g_strsplit(stream, ":", 5);
+
+	if (!g_str_has_prefix(stream, "arn:") || g_strv_length(parts) < 5 ||
+	    !*parts[3])
+		return NULL;
+	return g_strdup(parts[3]);
+}
+
 /* Region, endpoint and keys, as far as this machine alone can tell. */
 static int find_settings(struct mounting *m, char **ret_error)
 {
+	g_autofree char *region = arn_region(m->o->stream);
 	const struct aws_overrides overrides = {
-		.region = m->o->region,
+		.region = region ? region : m->o->region,
 		.profile = m->o->profile,
 		.endpoint_url = m->o->endpoint_url,
 	};
@@ -142,6 +154,7 @@ static int make_mount(struct mounting *m, const struct fuse_mount_options *f,
 	const struct tree_options tree = {
 		.view = (enum tree_view)m->o->view,
 		.bucket = (enum tree_bucket)m->o->bucket,
+		.axis = (enum catalog_axis)m->o->timestamps,
 		.uid = (uid_t)m->o->uid,
 		.gid = (gid_t)m->o->gid,
 		.umask = (mode_t)m->o->umask,
