@@ -8,8 +8,6 @@
 
 /* Intervals in a bite, when they are nearly empty. */
 #define BITE_INTERVALS 64
-/* Free pages given back in a bite. */
-#define BITE_PAGES 4096
 /* The log's shared memory and header, which no trim gives back. */
 #define SIDE_BYTES 65536
 /* Times further apart than this are cut as intervals of their own. */
@@ -223,10 +221,12 @@ static int trim_write(struct index_conn *conn, void *arg)
 		rc = bite(conn, &j->more);
 	if (rc)
 		return rc;
-	j->more |= free_pages > 0;
-	s = index_prepare(
-		conn, "PRAGMA incremental_vacuum(" G_STRINGIFY(BITE_PAGES) ")");
-	return s ? index_exec(s) : -EIO;
+	/* As many pages as a bite leaves, several times over. */
+	s = index_prepare(conn, "PRAGMA incremental_vacuum(4096)");
+	rc = s ? index_exec(s) : -EIO;
+	if (pragma(conn, "PRAGMA freelist_count") < free_pages)
+		j->more = true;
+	return rc;
 }
 
 static void trim_done(void *arg, int rc)

@@ -74,7 +74,7 @@ static int make_file(int dirfd)
 /* Opens, and where damage was met before, makes sure that it is gone. */
 static int open_checked(int dirfd, struct index_conn **ret_conn)
 {
-	struct index_conn *conn;
+	struct index_conn *conn = NULL;
 	int rc = make_file(dirfd);
 
 	if (!rc)
@@ -128,8 +128,9 @@ static char *open_sentence(int rc)
 		return g_strdup("the cache's index stays locked by another "
 				"process; end it or use another --cache-dir");
 	return g_strdup_printf("cannot open the cache's index (" INDEX_FILE
-			       "): %s",
-			       g_strerror(-rc));
+			       "): %s; %suse another --cache-dir",
+			       g_strerror(-rc),
+			       rc == -ENOSPC ? "free some space or " : "");
 }
 
 /* Leaves word for the next open; until then reads of it fail with -EIO. */
@@ -143,7 +144,7 @@ static void met_damage(void *user)
 int index_open(int dirfd, struct cache_index **ret_index, char **ret_error)
 {
 	struct cache_index *ix = g_new0(struct cache_index, 1);
-	struct index_conn *conn;
+	struct index_conn *conn = NULL;
 	int rc;
 
 	ix->dirfd = dirfd;

@@ -93,7 +93,7 @@ static void finalize(void *stmt)
  */
 static int begin_wal(sqlite3 *db)
 {
-	int rc;
+	int rc = SQLITE_BUSY;
 
 	for (int waited_ms = 0; waited_ms < BUSY_MS; waited_ms += 5) {
 		rc = sqlite3_exec(db, "PRAGMA journal_mode=WAL", NULL, NULL,

@@ -198,7 +198,7 @@ static void *writer_thread(void *arg)
 	struct index_writer *w = arg;
 	struct timer timer;
 	struct post *batch;
-	int64_t next_ms;
+	int64_t next_ms = INT64_MAX;
 
 	pthread_setname_np(pthread_self(), "index-writer");
 	pthread_mutex_lock(&w->lock);

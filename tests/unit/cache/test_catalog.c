@@ -258,18 +258,17 @@ static void test_edges(void **state)
 	uint32_t s = ten(r);
 	const struct {
 		enum catalog_axis axis;
-		int64_t start_ms, end_ms, alive_ms;
 		int rc;
-		int64_t first_ms, last_ms;
+		int64_t start_ms, end_ms, alive_ms, first_ms, last_ms;
 	} cases[] = {
-		{CATALOG_PRODUCER, ALL, ALIVE, 0, -50, 500},
-		{CATALOG_PRODUCER, -49, 500, ALIVE, 0, -10, 400},
-		{CATALOG_PRODUCER, 1, 100, ALIVE, -ENOENT, 0, 0},
-		{CATALOG_PRODUCER, ALL, 980, 0, -50, 0},
-		{CATALOG_PRODUCER, 1, 1000, 980, -ENOENT, 0, 0},
-		{CATALOG_SERVER, ALL, ALIVE, 0, 910, 1000},
-		{CATALOG_SERVER, ALL, 975, 0, 980, 1000},
-		{CATALOG_SERVER, ALL, 1001, -ENOENT, 0, 0},
+		{CATALOG_PRODUCER, 0, ALL, ALIVE, -50, 500},
+		{CATALOG_PRODUCER, 0, -49, 500, ALIVE, -10, 400},
+		{CATALOG_PRODUCER, -ENOENT, 1, 100, ALIVE, 0, 0},
+		{CATALOG_PRODUCER, 0, ALL, 980, -50, 0},
+		{CATALOG_PRODUCER, -ENOENT, 1, 1000, 980, 0, 0},
+		{CATALOG_SERVER, 0, ALL, ALIVE, 910, 1000},
+		{CATALOG_SERVER, 0, ALL, 975, 980, 1000},
+		{CATALOG_SERVER, -ENOENT, ALL, 1001, 0, 0},
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
