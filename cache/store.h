@@ -90,7 +90,10 @@ int64_t store_writer_bytes(const struct store_writer *w); /* appended */
 /* Appended bytes may be read here; valid until commit or abort. */
 int store_writer_fd(const struct store_writer *w);
 
-/* More room than was reserved; as store_begin(). */
+/*
+ * Room for `bytes` more than was reserved; as store_begin().  Until the answer
+ * the writer is left alone.
+ */
 typedef void (*store_extend_fn)(void *user, int rc);
 void store_extend(struct store_writer *w, int64_t bytes, store_extend_fn done,
 		  void *user);

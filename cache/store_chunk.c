@@ -51,6 +51,12 @@ const uint8_t *store_chunk_map(struct store_chunk *c)
 
 	if (map || c->size_bytes <= 0)
 		return map;
+	/*
+	 * Not populated: 512 KiB written in four pieces take 38 us once mapped,
+	 * 100 with the faults on the way and 90 to 130 with
+	 * MADV_POPULATE_READ before (kernel 6.18, ext4), which also reads what
+	 * nobody may ask for.
+	 */
 	mine = mmap(NULL, (size_t)c->size_bytes, PROT_READ, MAP_SHARED, c->fd,
 		    0);
 	if (mine == MAP_FAILED)

@@ -26,8 +26,13 @@
 /* What the keeper keeps free, so that a writer seldom waits for an unlink. */
 #define HEADROOM_DIVISOR 32
 
-/* Rows looked at together; evicted in one transaction by the keeper. */
-#define BATCH 64
+/*
+ * Rows looked at together; evicted in one transaction by the keeper.  A writer
+ * that waits may have more evicted, but not minutes of it: where the budget has
+ * shrunk a lot, it goes without and the keeper gets there.
+ */
+#define BATCH		   64
+#define WAITED_BATCHES_MAX 32
 
 int64_t space_for(int64_t bytes)
 {
@@ -167,7 +172,7 @@ int space_make(struct store *s, struct index_conn *conn, int64_t need_bytes,
 		return rc;
 	missing = shortage(s, &l, need_bytes);
 	if (missing > 0 && missing <= l.chunk_bytes)
-		rc = evict(s, conn, missing, UINT_MAX, &freed);
+		rc = evict(s, conn, missing, WAITED_BATCHES_MAX, &freed);
 	if (!rc)
 		*ret_fits = freed >= missing;
 	return rc;

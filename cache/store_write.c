@@ -152,13 +152,14 @@ struct extend_job {
 static int extend_write(struct index_conn *conn, struct store_job *job)
 {
 	struct extend_job *e = (struct extend_job *)job;
-	int64_t had_bytes = space_for(e->w->limit_bytes);
-	int64_t need_bytes = space_for(e->limit_bytes);
+	int64_t had_bytes, need_bytes;
 	bool fits = false;
 	int rc;
 
-	if (!e->w->id || need_bytes <= had_bytes)
+	if (!e->w->id || e->limit_bytes <= e->w->limit_bytes)
 		return 0;
+	had_bytes = space_for(e->w->limit_bytes);
+	need_bytes = space_for(e->limit_bytes);
 	if (need_bytes > job->s->options.budget_bytes / CHUNK_DIVISOR) {
 		e->rc = -ENOSPC;
 		return 0;
@@ -179,7 +180,7 @@ static void extend_done(struct store_job *job, int rc)
 	struct extend_job *e = (struct extend_job *)job;
 	struct store_writer *w = e->w;
 
-	/* A memory writer has no limit, and its index may be broken. */
+	/* What is in memory does not care whether the index can be written. */
 	rc = !w->id ? 0 : rc ? rc : e->rc;
 	if (!rc && e->limit_bytes > w->limit_bytes) {
 		if (ftruncate(w->fd, e->limit_bytes))
@@ -199,7 +200,10 @@ void store_extend(struct store_writer *w, int64_t bytes, store_extend_fn done,
 	e->job.write = extend_write;
 	e->job.done = extend_done;
 	e->w = w;
-	e->limit_bytes = CLAMP(bytes, 0, w->s->options.budget_bytes);
+	/* A memory writer has no limit; more than the budget never fits. */
+	e->limit_bytes = w->limit_bytes;
+	if (w->id)
+		e->limit_bytes += CLAMP(bytes, 0, w->s->options.budget_bytes);
 	e->done = done;
 	e->user = user;
 	store_post(w->s, &e->job);
