@@ -26,6 +26,7 @@ void download_unref(struct download *d)
 	for (guint i = 0; d->waiters && i < d->waiters->len; i++)
 		question_unref(d->waiters->pdata[i]);
 	g_clear_pointer(&d->waiters, g_ptr_array_unref);
+	g_clear_pointer(&d->pending, g_byte_array_unref);
 	g_free(d->reason);
 	g_free(d);
 }
