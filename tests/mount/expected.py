@@ -9,6 +9,7 @@ import datetime
 import os
 import pathlib
 import re
+import time
 
 NOW = "2026-11-22T16:00:00.000Z"
 # A server whose clock stands still, so that nothing expires or settles while a
@@ -74,6 +75,16 @@ def names(top):
         all_dirs |= {os.path.normpath(os.path.join(below, d)) for d in dirs}
         all_files |= {os.path.normpath(os.path.join(below, f)) for f in files}
     return all_dirs, all_files
+
+
+def until(condition, seconds=30):
+    """Its value as soon as there is one; the last one after that time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value or time.monotonic() > deadline:
+            return value
+        time.sleep(0.02)
 
 
 def _raise(error):

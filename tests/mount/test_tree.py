@@ -84,16 +84,6 @@ def found(kvs, stream, **how):
     return kvs.fragments(stream, "1970-01-01", "2100-01-01", **how)
 
 
-def until(condition, seconds=30):
-    """Its value as soon as there is one."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value or time.monotonic() > deadline:
-            return value
-        time.sleep(0.05)
-
-
 @pytest.mark.parametrize("bucket", ["day", "hour", "minute"])
 @pytest.mark.parametrize("stream", ["spread", "borders", "twins"])
 def test_every_fragment_is_in_its_bucket(tree, kvs, stream, bucket):
@@ -385,9 +375,9 @@ def test_what_arrives_appears_in_its_bucket(tree, kvs, producer, folder):
     made, = kvs.add("wrong-clocks", {"producer": producer})
     name = expected.file_name(made)
     day, hour = folder.split("/")
-    assert until(lambda: day in os.listdir(top))
-    assert until(lambda: hour in os.listdir(top / day))
-    assert until(lambda: name in os.listdir(top / folder))
+    assert expected.until(lambda: day in os.listdir(top))
+    assert expected.until(lambda: hour in os.listdir(top / day))
+    assert expected.until(lambda: name in os.listdir(top / folder))
     assert expected.names(top)[1] >= before | {f"{folder}/{name}"}
     assert expected.names(top)[1] <= set(
         expected.tree(found(kvs, "wrong-clocks")))
@@ -408,8 +398,8 @@ def test_a_late_upload_is_seen_where_a_listing_is_remembered(tree, kvs):
     made, = kvs.add("spread", {"producer": "2026-11-21T09:30:00.007Z",
                                "number": "777"})
     assert name == expected.file_name(made)
-    until(lambda: name in os.listdir(hour))
+    expected.until(lambda: name in os.listdir(hour))
     assert sorted(os.listdir(hour)) == sorted(before + [name])
     # The kernel forgets that the name was absent a moment later.
-    assert until((hour / name).exists)
+    assert expected.until((hour / name).exists)
     assert (hour / name).stat().st_mtime_ns == made["producer_ms"] * 1000000
