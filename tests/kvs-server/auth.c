@@ -1,23 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/kvs-server/auth.h"
 
-#include <ctype.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/sha.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "tests/kvs-server/canonical.h"
 #include "tests/kvs-server/wall.h"
 
-#define ALGORITHM  "AWS4-HMAC-SHA256"
-#define SERVICE	   "kinesisvideo"
-#define HEX_SHA256 65
-#define MAX_SIGNED 64 /* headers */
-#define MAX_FIELD  2048
+#define ALGORITHM "AWS4-HMAC-SHA256"
+#define SERVICE	  "kinesisvideo"
+#define MAX_FIELD 2048
 #define BAD_SECRET                                                            \
 	"The request signature we calculated does not match the signature "   \
 	"you provided. Check your AWS Secret Access Key and signing method. " \
@@ -96,27 +90,6 @@ static bool refuse(struct auth_error *e, const char *name, char *message)
 	return false;
 }
 
-static void hex(const uint8_t *p, size_t n, char *out)
-{
-	for (size_t i = 0; i < n; i++)
-		snprintf(out + 2 * i, 3, "%02x", p[i]);
-}
-
-static void sha256_hex(const void *p, size_t n, char out[HEX_SHA256])
-{
-	uint8_t digest[SHA256_DIGEST_LENGTH];
-
-	SHA256(p, n, digest);
-	hex(digest, sizeof(digest), out);
-}
-
-static void hmac(const uint8_t *key, size_t key_n, const char *text,
-		 uint8_t out[SHA256_DIGEST_LENGTH])
-{
-	HMAC(EVP_sha256(), key, (int)key_n, (const uint8_t *)text, strlen(text),
-	     out, NULL);
-}
-
 /* The value of "name=" in the Authorization header. */
 static bool field(const char *header, const char *name, char out[MAX_FIELD])
 {
@@ -142,122 +115,18 @@ static const char *header_of(const struct signed_request *r, const char *name)
 	return NULL;
 }
 
-/* Trimmed, runs of spaces made one. */
-static void canonical_value(struct buf *b, const char *v)
-{
-	while (*v == ' ' || *v == '\t')
-		v++;
-	size_t n = strlen(v);
-
-	while (n && (v[n - 1] == ' ' || v[n - 1] == '\t'))
-		n--;
-	for (size_t i = 0; i < n; i++)
-		if (v[i] != ' ' || v[i + 1] != ' ' || i + 1 >= n)
-			buf_put(b, v + i, 1);
-}
-
-static bool canonical_header(struct buf *b, const struct signed_request *r,
-			     const char *name)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < r->n_headers; i++) {
-		if (strcasecmp(r->headers[i].name, name))
-			continue;
-		if (any)
-			buf_str(b, ",");
-		else
-			buf_printf(b, "%s:", name);
-		any = true;
-		canonical_value(b, r->headers[i].value);
-	}
-	if (any)
-		buf_str(b, "\n");
-	return any;
-}
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void canonical_query(struct buf *b, const char *query)
-{
-	auto_char *copy = xstrdup(query);
-	char *parts[MAX_SIGNED], *save = NULL;
-	size_t n = 0;
-
-	for (char *p = strtok_r(copy, "&", &save); p && n < MAX_SIGNED;
-	     p = strtok_r(NULL, "&", &save))
-		parts[n++] = p;
-	qsort(parts, n, sizeof(parts[0]), by_text);
-	for (size_t i = 0; i < n; i++)
-		buf_printf(b, "%s%s%s", i ? "&" : "", parts[i],
-			   strchr(parts[i], '=') ? "" : "=");
-}
-
-/* Every byte of the path as sent is encoded once more, but for S3. */
-static void canonical_path(struct buf *b, const char *path)
-{
-	for (; *path; path++)
-		if (isalnum((unsigned char)*path) || strchr("/-._~", *path))
-			buf_put(b, path, 1);
-		else
-			buf_printf(b, "%%%02X", (unsigned char)*path);
-}
-
-/* NULL, or what is missing. */
-static char *canonical_request(struct buf *b, const struct signed_request *r,
-			       const char *signed_headers)
-{
-	auto_char *list = xstrdup(signed_headers);
-	char payload[HEX_SHA256], *save = NULL;
-
-	buf_printf(b, "%s\n", r->method);
-	canonical_path(b, r->path);
-	buf_str(b, "\n");
-	canonical_query(b, r->query);
-	buf_str(b, "\n");
-	for (char *h = strtok_r(list, ";", &save); h;
-	     h = strtok_r(NULL, ";", &save))
-		if (!canonical_header(b, r, h))
-			return xprintf("Signed header '%s' is not in the "
-				       "request.",
-				       h);
-	sha256_hex(r->body, r->body_bytes, payload);
-	buf_printf(b, "\n%s\n%s", signed_headers, payload);
-	buf_put(b, "", 1);
-	return NULL;
-}
-
-static void signature(const char *secret, const char *date, const char *region,
-		      const char *string_to_sign, char out[HEX_SHA256])
-{
-	uint8_t key[SHA256_DIGEST_LENGTH], next[SHA256_DIGEST_LENGTH];
-	auto_char *first = xprintf("AWS4%s", secret);
-	const char *steps[] = {date, region, SERVICE, "aws4_request",
-			       string_to_sign};
-
-	hmac((const uint8_t *)first, strlen(first), steps[0], key);
-	for (size_t i = 1; i < 5; i++) {
-		hmac(key, sizeof(key), steps[i], next);
-		memcpy(key, next, sizeof(key));
-	}
-	hex(key, sizeof(key), out);
-}
-
 static bool check_time(struct auth *a, const char *amz_date, int64_t now_ms,
 		       struct auth_error *e)
 {
 	char now[40], limit[40];
 	int64_t at_ms;
 
-	if (!amz_date || !time_amz_parse(amz_date, &at_ms))
+	if (!time_amz_parse(amz_date, &at_ms))
 		return refuse(
 			e, "IncompleteSignatureException",
 			xprintf("Date must be in ISO-8601 'basic format'. "
 				"Got '%s'.",
-				amz_date ? amz_date : ""));
+				amz_date));
 	if (!a->max_skew_ms)
 		return true;
 	time_amz(now_ms, now);
@@ -355,7 +224,8 @@ static bool check_signature(const struct auth *a, const struct claim *c,
 		xprintf(ALGORITHM "\n%s\n%s/%s/%s/aws4_request\n%s", amz_date,
 			c->date, c->region, SERVICE, request_hash);
 
-	signature(secret, c->date, a->region, to_sign, expected);
+	canonical_signature(secret, c->date, a->region, SERVICE, to_sign,
+			    expected);
 	if (strlen(c->signature) != HEX_SHA256 - 1 ||
 	    CRYPTO_memcmp(expected, c->signature, HEX_SHA256 - 1))
 		return refuse(e, "InvalidSignatureException",
@@ -396,6 +266,8 @@ bool auth_check(struct auth *a, const struct signed_request *r, int64_t now_ms,
 	auto_char *need = NULL;
 	struct claim c;
 
+	if (!amz_date)
+		amz_date = "";
 	if (!authorization || !*authorization)
 		return refuse(ret, "MissingAuthenticationTokenException",
 			      xprintf("Missing Authentication Token"));

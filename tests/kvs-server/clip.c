@@ -16,7 +16,6 @@ void clip_free(struct clip *c)
 		free(c->clusters[i].blocks);
 	free(c->clusters);
 	free(c->before);
-	free(c->after);
 	free(c->bytes);
 	free(c->path);
 	free(c);
@@ -168,9 +167,7 @@ static const char *parse(struct clip *c)
 			return "a Cluster of unknown size";
 		if (e.id == ID_CLUSTER) {
 			read_cluster(c, &e);
-		} else if (c->n_clusters) {
-			add_element(&c->after, &c->n_after, &e);
-		} else {
+		} else if (!c->n_clusters) {
 			add_element(&c->before, &c->n_before, &e);
 			read_head(c, &e);
 		}

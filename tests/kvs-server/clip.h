@@ -2,9 +2,8 @@
 /*
  * clip: a Matroska file taken apart.
  *
- * What stands before the first Cluster, the blocks of each Cluster, and what
- * stands after the last one.  Everything points into the file, which is held in
- * memory.  Immutable once loaded.
+ * What stands before the first Cluster, and the blocks of each Cluster.  All of
+ * it points into the file, which is held in memory.  Immutable once loaded.
  */
 #ifndef KVS_SERVER_CLIP_H
 #define KVS_SERVER_CLIP_H
@@ -45,8 +44,6 @@ struct clip {
 	struct ebml ebml;    /* the EBML header */
 	struct ebml *before; /* level 1, before the first Cluster */
 	size_t n_before;
-	struct ebml *after; /* level 1, after the first Cluster */
-	size_t n_after;
 	struct clip_cluster *clusters;
 	size_t n_clusters;
 	struct clip_track tracks[CLIP_TRACKS];

@@ -160,14 +160,15 @@ int config_file(struct config *c, struct server *s, const char *path,
 		int64_t now_ms, char **ret_error)
 {
 	json_object *root = json_object_from_file(path);
-	auto_char *copy = xstrdup(path);
 
 	if (!root) {
 		*ret_error = xprintf("%s: %s", path, json_util_get_last_err());
 		return -EINVAL;
 	}
+	char *copy = xstrdup(path); /* dirname() writes into it */
 	int rc = from_json(c, s, root, dirname(copy), now_ms, ret_error);
 
+	free(copy);
 	json_object_put(root);
 	if (rc) {
 		auto_char *why = *ret_error;

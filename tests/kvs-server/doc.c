@@ -137,12 +137,12 @@ static void cluster_times(struct buf *b, const struct media *m,
 static void blocks(struct doc *d, const struct media *m, const struct frag *f,
 		   const struct template *t, size_t k)
 {
-	if (m->o.kind == MEDIA_CONNECT)
-		doc_connect(d, m, f);
-	else if (m->o.kind == MEDIA_SYNTHETIC)
-		doc_synthetic(d, m, f);
-	else
+	if (t)
 		doc_part(d, m, f, &t->parts[k], k + 1 == t->n_parts);
+	else if (m->o.kind == MEDIA_CONNECT)
+		doc_connect(d, m, f);
+	else
+		doc_synthetic(d, m, f);
 }
 
 static void cluster(struct doc *d, const struct media *m, const struct frag *f,

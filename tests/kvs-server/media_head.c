@@ -209,6 +209,12 @@ static void put_tail(struct media *m)
 		put_stale_tail(&m->tail, m);
 }
 
+static bool left_out(const struct media *m, uint32_t id)
+{
+	return (id == ID_SEEKHEAD && m->o.header != HEADER_CLIP) ||
+	       (id == ID_TAGS && m->o.header == HEADER_CLEAN);
+}
+
 void media_head_clip(struct media *m)
 {
 	struct buf *b = &m->head;
@@ -229,11 +235,7 @@ void media_head_clip(struct media *m)
 			put_tracks(b, m, e);
 		else if (e->id == ID_INFO && !verbatim)
 			put_info(b, m, e);
-		else if (e->id == ID_SEEKHEAD && m->o.header != HEADER_CLIP)
-			continue;
-		else if (e->id == ID_TAGS && m->o.header == HEADER_CLEAN)
-			continue;
-		else
+		else if (!left_out(m, e->id))
 			put_raw(b, e);
 	}
 	put_extras(b, m);
