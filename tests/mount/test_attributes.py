@@ -63,7 +63,7 @@ def asked(kvs):
     return sum(api["requests"] for api in kvs.stats().values())
 
 
-# -- stat --------------------------------------------------------------------
+# -- stat -------------------------------------------------------------
 
 
 def test_stat_of_files(few, wanted):
@@ -166,7 +166,7 @@ def test_mtime_of_folders(mount, few, kvs):
         "2026-11-22T15:00:00Z")
 
 
-# -- extended attributes -----------------------------------------------------
+# -- extended attributes ----------------------------------------------
 
 
 def attributes(path, *options):
@@ -238,7 +238,7 @@ def test_other_attributes(few, wanted):
     assert (out.returncode, out.stderr) == (0, "")
 
 
-# -- read-only ------------------------------------------------------------------
+# -- read-only --------------------------------------------------------
 
 
 CHANGES = {
@@ -279,7 +279,7 @@ def test_nothing_can_be_changed(few, wanted):
         assert "Read-only file system" in done.stderr, command
 
 
-# -- df, du, find ---------------------------------------------------------------
+# -- df, du, find -----------------------------------------------------
 
 
 def test_df(few, kvs):
@@ -323,7 +323,7 @@ def test_find_by_time(mount, kvs):
     assert len(found) == 150
 
 
-# -- cost, expiry -------------------------------------------------------------------
+# -- cost, expiry -----------------------------------------------------
 
 
 def test_names_fetch_nothing_and_sizes_one(mount, kvs):

@@ -161,7 +161,7 @@ def test_view(tree):
     assert "fragments" in os.listdir(tree("twins", name="both").path)
 
 
-# -- which streams -------------------------------------------------------------
+# -- which streams ----------------------------------------------------
 
 
 def test_prefix(tree):
@@ -232,7 +232,7 @@ def test_what_is_partly_expired(tree, kvs):
     assert expected.folders(files) <= folders
 
 
-# -- cost ------------------------------------------------------------------------
+# -- cost -------------------------------------------------------------
 
 
 def test_sparse(tree, kvs):
@@ -325,7 +325,7 @@ def test_names_that_could_be(tree, kvs):
     assert asked(kvs) == before
 
 
-# -- over time -------------------------------------------------------------------
+# -- over time --------------------------------------------------------
 
 
 def test_inodes_and_times_survive_a_new_cache(tree, tmp_path):
