@@ -71,8 +71,8 @@ static void pcm(const struct piece *p, uint64_t at, uint8_t *out, size_t n)
 		uint64_t sample = p->key + at / 2;
 		uint16_t v = (uint16_t)wave[sample * p->hz % PCM_HZ];
 
-		/* The lowest bits tell one second from the next. */
-		v ^= (uint16_t)(hash64(sample / PCM_HZ) & 7);
+		/* The lowest bits are noise, or whole seconds were alike. */
+		v ^= (uint16_t)(hash64(sample) & 7);
 		out[i] = (uint8_t)(at % 2 ? v >> 8 : v);
 	}
 }
