@@ -277,8 +277,8 @@ def test_no_two_fragments_are_the_same(kvs, archive, stream):
     blocks = [tuple(ebml.parse(kvs.media(stream, f["number"])).blocks)
               for f in same[:10]]
     assert len(set(blocks)) == len(blocks)
-    # Not by their length alone.
-    assert len({max(b, key=len)[500:600] for b in blocks}) == len(blocks)
+    # Not by their length or their number alone: there all have noise.
+    assert len({max(b, key=len)[365:410] for b in blocks}) == len(blocks)
     for f in same[:3] if stream not in ("synthetic", "connect") else []:
         assert f["number"].encode() in kvs.media(stream, f["number"])
 
