@@ -152,7 +152,12 @@ int index_open(int dirfd, struct cache_index **ret_index, char **ret_error)
 	pthread_mutex_init(&ix->lock, NULL);
 	pthread_cond_init(&ix->given_back, NULL);
 	rc = open_checked(dirfd, &conn);
-	if (rc == -EBADMSG)
+	/*
+	 * While somebody else puts a damaged file aside it may be missing, or
+	 * without its log: every failure is looked at once more when nobody
+	 * does.
+	 */
+	if (rc && rc != -EPROTO && rc != -EBUSY)
 		rc = begin_anew(dirfd, &conn);
 	if (rc)
 		goto fail;
