@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "fs/base/base.h"
 #include "fs/fuse/mount.h"
@@ -29,6 +30,14 @@ static int fail(int err, char **ret_error, const char *fmt, ...)
 	return -err;
 }
 
+static int ended(const char *path, char **ret_error)
+{
+	return fail(ENOTCONN, ret_error,
+		    "%s is a mount whose program has ended: remove it with "
+		    "\"fusermount3 -u %s\"",
+		    path, path);
+}
+
 static int check_stat(const char *path, char **ret_error)
 {
 	struct stat st;
@@ -46,10 +55,7 @@ static int check_stat(const char *path, char **ret_error)
 			    "%s does not exist: make it with \"mkdir -p %s\"",
 			    path, path);
 	case ENOTCONN:
-		return fail(ENOTCONN, ret_error,
-			    "%s is a mount whose program has ended: remove it "
-			    "with \"fusermount3 -u %s\"",
-			    path, path);
+		return ended(path, ret_error);
 	default:
 		return fail(errno, ret_error,
 			    "%s cannot be mounted on: %s: check the path and "
@@ -61,6 +67,7 @@ static int check_stat(const char *path, char **ret_error)
 static int check_mountpoint(const char *path, char **ret_error)
 {
 	g_autofree char *text = NULL, *type = NULL;
+	struct statfs fs;
 	char *absolute;
 	int rc = check_stat(path, ret_error);
 
@@ -76,6 +83,11 @@ static int check_mountpoint(const char *path, char **ret_error)
 	if (g_file_get_contents("/proc/self/mountinfo", &text, NULL, NULL))
 		type = mountinfo_type(text, absolute);
 	free(absolute);
+	/* stat() of a dead mount may still be answered by the kernel's cache.
+	 */
+	if (g_strcmp0(type, OUR_TYPE) == 0 && statfs(path, &fs) < 0 &&
+	    errno == ENOTCONN)
+		return ended(path, ret_error);
 	if (g_strcmp0(type, OUR_TYPE) == 0)
 		return fail(EBUSY, ret_error,
 			    "%s is a kvsfs mount already: unmount it first "
