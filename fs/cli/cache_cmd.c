@@ -33,8 +33,8 @@ static int info(struct cache_place *p)
 	index = g_format_size_full(index_bytes(p->index),
 				   G_FORMAT_SIZE_IEC_UNITS);
 	printf("directory  %s\n", p->path);
-	printf("fragments  %" PRId64 "\n", stats.chunks);
-	printf("on disk    %s, of which the index %s\n", used, index);
+	printf("fragments  %" PRId64 ", %s\n", stats.chunks, used);
+	printf("index      %s\n", index);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <glib.h>
 #include <glib/gstdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cache/dir.h"
@@ -15,6 +16,21 @@
 /* It is the machine's memory, not a disk. */
 #define MEMORY_BUDGET_BYTES (INT64_C(64) << 20)
 
+static char *first_missing(const char *path)
+{
+	g_autofree char *p = g_strdup(path);
+	char *missing = NULL;
+
+	while (access(p, F_OK) < 0 && errno == ENOENT) {
+		char *parent = g_path_get_dirname(p);
+
+		g_free(missing);
+		missing = g_steal_pointer(&p);
+		p = parent;
+	}
+	return missing;
+}
+
 int cache_place_open(const char *path, const struct store_options *o,
 		     struct cache_place **ret_place, char **ret_error)
 {
@@ -23,6 +39,7 @@ int cache_place_open(const char *path, const struct store_options *o,
 
 	p->path = g_strdup(path);
 	p->dirfd = -1;
+	p->made = first_missing(path);
 	rc = cache_dir_open(path, &p->dirfd, ret_error);
 	if (rc)
 		goto fail;
@@ -62,7 +79,8 @@ static int open_memory(const struct store_options *o,
 		g_rmdir(path);
 		return rc;
 	}
-	(*ret_place)->temporary = true;
+	(*ret_place)->made = g_strdup(path);
+	(*ret_place)->remove = true;
 	return 0;
 }
 
@@ -82,13 +100,26 @@ int cache_place_open_or_memory(const char *path, const struct store_options *o,
 	return open_memory(o, ret_place, ret_error);
 }
 
-static void remove_temporary(struct cache_place *p)
+static void remove_directory(struct cache_place *p)
 {
 	g_autofree char *error = NULL;
+	g_autofree char *path = g_strdup(p->path);
+	int rc = cache_dir_clear(p->dirfd, &error);
 
-	if (cache_dir_clear(p->dirfd, &error) < 0 || g_rmdir(p->path) < 0)
-		g_warning("%s is left behind: %s", p->path,
-			  error ? error : g_strerror(errno));
+	/* Another process has begun to use it: it is theirs now. */
+	if (rc == -EBUSY)
+		return;
+	if (rc < 0) {
+		g_warning("%s is left behind: %s", p->path, error);
+		return;
+	}
+	/* Up to the first that was made; one in use by now stays. */
+	while (g_rmdir(path) == 0 && strlen(path) > strlen(p->made)) {
+		char *parent = g_path_get_dirname(path);
+
+		g_free(path);
+		path = parent;
+	}
 }
 
 void cache_place_close(struct cache_place *p)
@@ -98,9 +129,10 @@ void cache_place_close(struct cache_place *p)
 	catalog_free(p->catalog);
 	store_close(p->store);
 	index_close(p->index);
-	if (p->temporary)
-		remove_temporary(p);
+	if (p->remove && p->made && p->dirfd >= 0)
+		remove_directory(p);
 	base_closep(&p->dirfd);
 	g_free(p->path);
+	g_free(p->made);
 	g_free(p);
 }

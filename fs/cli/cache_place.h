@@ -18,7 +18,9 @@ struct cache_place {
 	struct cache_index *index;
 	struct store *store;
 	struct catalog *catalog;
-	bool temporary; /* made for this process, removed at the end */
+	char *made;  /* the first folder of path that was not there before, or
+			NULL: path was */
+	bool remove; /* what was made is not to be there afterwards */
 };
 
 /* 0, or -errno with a sentence; nothing stays open then. */

@@ -44,12 +44,12 @@ static void ready(void *user)
 {
 	struct mounting *m = user;
 
-	g_message("%s is mounted at %s", m->o->stream, m->o->mountpoint);
 	if (m->ready_fd >= 0 && daemon_ready(m->ready_fd) < 0) {
 		g_warning("who asked for the mount is gone: unmounting");
 		kill(getpid(), SIGTERM);
 		return;
 	}
+	g_message("%s is mounted at %s", m->o->stream, m->o->mountpoint);
 	sd_notifyf(0, "READY=1\nSTATUS=%s at %s", m->o->stream,
 		   m->o->mountpoint);
 }
@@ -126,7 +126,7 @@ static int open_archive(struct mounting *m, char **ret_error)
 		.axis = (enum catalog_axis)o->timestamps,
 		.raw = o->raw,
 		.metadata_ttl_ms = o->metadata_ttl_ms,
-		.timeout_ms = o->timeout_ms,
+		.timeout_ms = fuse_mount_deadline_ms(o->timeout_ms),
 		.slack_bytes = o->slack_bytes,
 		.media_calls_per_s = o->media_calls_per_s,
 		.media_fragments_per_s = o->media_fragments_per_s,
@@ -213,6 +213,9 @@ static int serve(const struct options *o, int ready_fd)
 	rc = make_mount(&m, &f, &error);
 	if (rc) {
 		log_fail("%s", error);
+		/* A mistyped name leaves nothing behind. */
+		if (m.place)
+			m.place->remove = true;
 	} else if (m.mount) {
 		rc = fuse_mount_serve(m.mount);
 		if (rc)
