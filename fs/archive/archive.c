@@ -32,8 +32,8 @@ int archive_fragment(struct archive *a, int64_t id, struct fragment *ret)
 	rc = catalog_fragment_get(a->catalog, id, &f);
 	if (rc < 0)
 		return rc;
-	/* A size that may still change is not kept. */
-	if (f.file_bytes >= 0 && f.shown) {
+	/* Until its content is known, its size may change in any process. */
+	if (f.shown && f.payload_bytes >= 0) {
 		auto_unlock pthread_mutex_t *held = base_lock(&a->lock);
 
 		*hot_slot(a, id) = f;
@@ -91,7 +91,7 @@ void archive_log_error(const struct stream_state *st, const char *what,
 		  *e->request_id ? ", request id " : "", e->request_id);
 }
 
-/* ---- the writer thread's answers ---------------------------------------- */
+/* ---- other threads' answers --------------------------------------------- */
 
 void archive_owe(struct archive *a)
 {
@@ -188,6 +188,7 @@ static void archive_free(struct archive *a)
 	g_clear_pointer(&a->downloads, g_hash_table_unref);
 	g_clear_pointer(&a->questions, g_hash_table_unref);
 	g_clear_pointer(&a->held, g_hash_table_unref);
+	g_clear_pointer(&a->told, g_hash_table_unref);
 	g_clear_pointer(&a->by_id, g_hash_table_unref);
 	g_clear_pointer(&a->streams, g_ptr_array_unref);
 	g_queue_clear_full(&a->held_order, g_free);
@@ -211,6 +212,8 @@ static struct archive *archive_alloc(const struct archive_options *o,
 	a->by_id = g_hash_table_new(g_direct_hash, g_direct_equal);
 	a->held = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
 					(GDestroyNotify)store_chunk_unref);
+	a->told = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
+					NULL);
 	a->questions = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
 					     (GDestroyNotify)question_unref);
 	a->states = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL,

@@ -37,8 +37,13 @@ struct archive_events {
 	 * bucket that may have been shown without it.
 	 */
 	void (*fragment_added)(void *user, const struct fragment *f);
-	/* Its st_size is not what was shown before. */
-	void (*fragment_resized)(void *user, const struct fragment *f);
+	/*
+	 * Its st_size may not be what was shown before.  told(arg) must be
+	 * called once, on any thread, when nobody trusts the old one any more:
+	 * readers wait for that.
+	 */
+	void (*fragment_resized)(void *user, const struct fragment *f,
+				 void (*told)(void *arg), void *arg);
 };
 
 struct archive_options {

@@ -117,17 +117,18 @@ struct archive {
 
 	_Atomic uint64_t next_ticket;
 	_Atomic int64_t server_offset_ms; /* server time - local clock */
-	/* Answers that the index's writer thread still owes us. */
+	/* Answers that other threads still owe us. */
 	_Atomic int writer_owes;
 	_Atomic bool closing;
 
-	pthread_mutex_t lock;	 /* guards the next four; nothing is called
+	pthread_mutex_t lock;	 /* guards the next five; nothing is called
 				    under it */
 	GPtrArray *streams;	 /* snapshot, struct archive_stream */
 	GHashTable *by_id;	 /* stream id -> an entry of streams */
 	struct fragment hot[64]; /* rows lately read, by id modulo */
 	GHashTable *held;	 /* fragment id -> struct store_chunk: content
 				    that could not be cached on disk */
+	GHashTable *told;	 /* set of fragment ids, resized.c */
 
 	/* network thread only */
 	GHashTable *questions;	      /* ticket -> struct question */
@@ -156,7 +157,7 @@ void archive_log_error(const struct stream_state *st, const char *what,
 /* An error class of kvs as an errno for users of files. */
 int archive_errno(int kvs_rc);
 
-/* Run fn(arg) on the network thread from the writer thread's done(). */
+/* Run fn(arg) on the network thread from another one, once. */
 void archive_owe(struct archive *a);
 void archive_pay(struct archive *a, void (*fn)(void *arg), void *arg);
 
@@ -214,6 +215,13 @@ void list_free(struct stream_state *st);
 void survey_begin(struct question *q);
 void survey_stop(struct stream_state *st);
 void survey_free(struct stream_state *st);
+
+/* resized.c */
+/* Any thread: it grew, and the kernel may still have its old size. */
+bool resized_untold(struct archive *a, const struct fragment *f);
+/* fn(arg) once the kernel has not. */
+void resized_tell(struct archive *a, const struct fragment *f,
+		  void (*fn)(void *arg), void *arg);
 
 /* read.c, fetch.c */
 void read_begin(struct question *q);

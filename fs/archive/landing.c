@@ -2,15 +2,12 @@
 #define G_LOG_DOMAIN "kvsfs"
 #include "fs/archive/landing.h"
 
-#include "fs/archive/slack.h"
 #include "fs/mkv/reader.h"
 
 /* More room is asked for in steps of this, where content outgrows its size. */
 #define EXTEND_BYTES (1 << 20)
 /* Reserved above the listed size while the slack is not known. */
 #define CALIBRATING_BYTES (64 << 10)
-
-static void landing_step(struct download *d);
 
 static struct store_key key_of(const struct download *d)
 {
@@ -124,6 +121,7 @@ void landing_abort(struct download *d)
 	if (!d->asks_room)
 		store_abort(w);
 	d->asks_room = false;
+	d->telling = false;
 	g_clear_pointer(&d->pending, g_byte_array_unref);
 }
 
@@ -237,48 +235,13 @@ void landing_put(struct download *d, const void *bytes, size_t n)
 
 /* ---- the end ------------------------------------------------------------ */
 
-static void choose_size(struct download *d)
-{
-	struct archive *a = d->a;
-	int64_t content = d->put_bytes;
-	bool pinned = a->o.slack_bytes >= 0;
-	int64_t slack;
-
-	if (d->calibrates) {
-		slack = slack_for(d->f.size_bytes, content);
-		catalog_set_slack(a->catalog, d->st->id, slack, true, NULL,
-				  NULL);
-		d->f.file_bytes = d->f.size_bytes + slack;
-		d->size_bytes = d->f.file_bytes;
-	} else {
-		d->size_bytes = d->f.file_bytes;
-	}
-	if (!slack_fits(content, d->size_bytes)) {
-		d->size_bytes = slack_grown(content);
-		g_warning("stream %s, fragment %s: %" G_GINT64_FORMAT
-			  " bytes do not fit its listed size: the file grows "
-			  "to %" G_GINT64_FORMAT,
-			  d->st->name, d->f.number, content, d->size_bytes);
-		if (!pinned && !d->calibrates)
-			catalog_set_slack(
-				a->catalog, d->st->id,
-				slack_above(d->f.file_bytes - d->f.size_bytes),
-				true, NULL, NULL);
-	}
-	catalog_set_payload(a->catalog, d->f.id, content,
-			    d->calibrates || d->size_bytes != d->f.file_bytes
-				    ? d->size_bytes
-				    : -1,
-			    NULL, NULL);
-}
-
 static void pad(struct download *d)
 {
 	uint8_t head[MKV_VOID_HEAD_MAX];
 	int64_t rest;
 	size_t n;
 
-	choose_size(d);
+	landing_choose_size(d);
 	rest = d->size_bytes - d->put_bytes;
 	if (rest == 0)
 		return;
@@ -311,7 +274,6 @@ static void sealed(void *arg)
 	g_autofree struct answer *x = arg;
 	struct download *d = x->d;
 	struct archive *a = d->a;
-	bool resized = d->size_bytes != d->f.file_bytes;
 
 	if (x->rc < 0) {
 		download_fail(d, -EIO, g_strerror(-x->rc));
@@ -322,9 +284,6 @@ static void sealed(void *arg)
 		archive_fragment_forget(a, d->f.id);
 		if (d->in_memory)
 			held_keep(a, d->f.id, x->chunk);
-		/* First the kernel forgets the old size, then readers go on. */
-		if (resized && a->events.fragment_resized)
-			a->events.fragment_resized(a->events_user, &d->f);
 		answer_from(d, x->chunk);
 		store_chunk_unref(x->chunk);
 		download_ended(d);
@@ -341,7 +300,7 @@ static void sealed_on_writer(void *user, int rc, struct store_chunk *c)
 	archive_pay(x->d->a, sealed, x);
 }
 
-static void landing_step(struct download *d)
+void landing_step(struct download *d)
 {
 	if (d->state == DOWNLOAD_FAILED)
 		return;
@@ -354,7 +313,8 @@ static void landing_step(struct download *d)
 		return;
 	if (d->size_bytes < 0)
 		pad(d);
-	if (d->state == DOWNLOAD_WHOLE && !d->asks_room && !d->pending->len)
+	if (d->state == DOWNLOAD_WHOLE && !d->asks_room && !d->telling &&
+	    !d->pending->len)
 		store_commit(g_steal_pointer(&d->w), d->size_bytes,
 			     sealed_on_writer, answer_new(d, 0));
 }

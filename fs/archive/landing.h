@@ -39,10 +39,11 @@ struct download {
 	char *reason;		 /* the same for people */
 	struct net_timer *timer; /* deadline; then end of DOWNLOAD_FAILED */
 
-	/* landing.c */
+	/* landing.c, landing_size.c */
 	unsigned landing;	/* counts tries, tells late answers apart */
 	struct store_writer *w; /* NULL until room was made */
 	bool in_memory, asks_room;
+	bool telling; /* it grew: the kernel is being told */
 	int64_t room_bytes;  /* what may be written */
 	int64_t put_bytes;   /* content produced so far */
 	int64_t size_bytes;  /* of the file, once it is padded; else -1 */
@@ -57,6 +58,10 @@ void landing_put(struct download *d, const void *bytes, size_t n);
 void landing_whole(struct download *d);
 /* Drops what has arrived. */
 void landing_abort(struct download *d);
+/* Goes on as far as it can. */
+void landing_step(struct download *d);
+/* landing_size.c: size_bytes, from put_bytes and what was shown. */
+void landing_choose_size(struct download *d);
 /* Answers the readers whose bytes are there. */
 void landing_answer(struct download *d);
 

@@ -39,6 +39,15 @@ static struct archive_piece piece_of(struct store_chunk *c, int64_t offset,
 	};
 }
 
+static void read_again(void *arg)
+{
+	struct question *q = arg;
+
+	if (!q->answered)
+		read_begin(q);
+	question_unref(q);
+}
+
 void read_begin(struct question *q)
 {
 	struct archive *a = q->a;
@@ -62,6 +71,11 @@ void read_begin(struct question *q)
 	if (!d) {
 		/* It may have landed since the worker looked. */
 		c = find_chunk(a, &f, &rc);
+		if (c && resized_untold(a, &f)) {
+			store_chunk_unref(c);
+			resized_tell(a, &f, read_again, question_ref(q));
+			return;
+		}
 		if (c) {
 			piece = piece_of(c, q->offset, q->n);
 			question_answer_piece(q, &piece);
@@ -94,12 +108,13 @@ void archive_read(struct archive *a, archive_ticket t, int64_t fragment,
 	}
 	if (f.file_bytes >= 0)
 		c = find_chunk(a, &f, &rc);
-	if (c) {
+	if (c && !resized_untold(a, &f)) {
 		piece = piece_of(c, offset, n);
 		fn(user, 0, &piece);
 		store_chunk_unref(c);
 		return;
 	}
+	store_chunk_unref(c);
 	if (rc < 0 && rc != -ENOENT)
 		g_info("fragment %s: the cache cannot be read (%s): fetching "
 		       "it again",

@@ -26,13 +26,14 @@ static void on_added(void *user, const struct fragment *f)
 	notify_added(m->notify, &c);
 }
 
-static void on_resized(void *user, const struct fragment *f)
+static void on_resized(void *user, const struct fragment *f,
+		       void (*told)(void *arg), void *arg)
 {
 	struct fuse_mount *m = user;
 	struct tree_change c;
 
 	tree_change_of(m->t, f, &c);
-	notify_resized(m->notify, c.file);
+	notify_resized(m->notify, c.file, told, arg);
 }
 
 static const struct archive_events events = {
@@ -47,6 +48,14 @@ static void forget_node(void *user, uint64_t node)
 	struct fuse_mount *m = user;
 
 	fuse_lowlevel_notify_inval_inode(m->se, node, 0, 0);
+}
+
+static void forget_size(void *user, uint64_t node)
+{
+	struct fuse_mount *m = user;
+
+	/* A negative offset leaves the pages alone. */
+	fuse_lowlevel_notify_inval_inode(m->se, node, -1, 0);
 }
 
 static void forget_name(void *user, uint64_t parent, const char *name)
@@ -167,7 +176,13 @@ int fuse_mount_new(struct archive *a, struct tree *t,
 		   struct fuse_mount **ret_mount, char **ret_error)
 {
 	struct fuse_mount *m = g_new0(struct fuse_mount, 1);
-	struct notify_kernel kernel = {forget_node, forget_name, on_mounted, m};
+	struct notify_kernel kernel = {
+		.forget_node = forget_node,
+		.forget_size = forget_size,
+		.forget_name = forget_name,
+		.mounted = on_mounted,
+		.user = m,
+	};
 	int rc;
 
 	m->a = a;

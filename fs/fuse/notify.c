@@ -16,6 +16,12 @@ struct name {
 	char *name;
 };
 
+struct size {
+	uint64_t file;
+	notify_told_fn told;
+	void *arg;
+};
+
 struct notify {
 	struct notify_kernel k;
 	pthread_t thread;
@@ -26,6 +32,7 @@ struct notify {
 	pthread_cond_t wake;
 	GHashTable *nodes; /* set of uint64_t: folders and files */
 	GPtrArray *names;  /* struct name */
+	GArray *sizes;	   /* struct size */
 	bool mounted, stop, ended;
 };
 
@@ -40,6 +47,11 @@ static void name_free(void *p)
 static GHashTable *nodes_new(void)
 {
 	return g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+}
+
+static GArray *sizes_new(void)
+{
+	return g_array_new(FALSE, FALSE, sizeof(struct size));
 }
 
 static GPtrArray *names_new(void)
@@ -100,12 +112,19 @@ void notify_added(struct notify *n, const struct tree_change *c)
 	pthread_cond_broadcast(&n->wake);
 }
 
-void notify_resized(struct notify *n, uint64_t file)
+void notify_resized(struct notify *n, uint64_t file, notify_told_fn told,
+		    void *arg)
 {
-	auto_unlock pthread_mutex_t *held = base_lock(&n->lock);
+	struct size size = {file, told, arg};
+	pthread_mutex_t *held = base_lock(&n->lock);
+	bool over = n->stop;
 
-	add_node(n, file);
+	if (!over)
+		g_array_append_val(n->sizes, size);
 	pthread_cond_broadcast(&n->wake);
+	pthread_mutex_unlock(held);
+	if (over)
+		told(arg);
 }
 
 void notify_mounted(struct notify *n)
@@ -121,6 +140,7 @@ void notify_mounted(struct notify *n)
 struct batch {
 	GHashTable *nodes;
 	GPtrArray *names;
+	GArray *sizes;
 	bool mounted;
 };
 
@@ -130,15 +150,17 @@ static bool take(struct notify *n, struct batch *ret_batch)
 	auto_unlock pthread_mutex_t *held = base_lock(&n->lock);
 
 	while (!n->stop && !n->mounted && n->names->len == 0 &&
-	       g_hash_table_size(n->nodes) == 0)
+	       n->sizes->len == 0 && g_hash_table_size(n->nodes) == 0)
 		pthread_cond_wait(&n->wake, &n->lock);
 	if (n->stop)
 		return false;
 	ret_batch->nodes = n->nodes;
 	ret_batch->names = n->names;
+	ret_batch->sizes = n->sizes;
 	ret_batch->mounted = n->mounted;
 	n->nodes = nodes_new();
 	n->names = names_new();
+	n->sizes = sizes_new();
 	n->mounted = false;
 	return true;
 }
@@ -150,6 +172,17 @@ static bool stopped(struct notify *n)
 	return n->stop;
 }
 
+static void tell_sizes(struct notify *n, const GArray *sizes)
+{
+	for (guint i = 0; i < sizes->len; i++) {
+		const struct size *s = &g_array_index(sizes, struct size, i);
+
+		if (!stopped(n))
+			n->k.forget_size(n->k.user, s->file);
+		s->told(s->arg);
+	}
+}
+
 static void tell(struct notify *n, const struct batch *b)
 {
 	GHashTableIter it;
@@ -157,6 +190,8 @@ static void tell(struct notify *n, const struct batch *b)
 
 	if (b->mounted)
 		n->k.mounted(n->k.user);
+	/* Readers wait for these. */
+	tell_sizes(n, b->sizes);
 	/* Names first: a listing read anew must not meet the old absence. */
 	for (guint i = 0; i < b->names->len && !stopped(n); i++) {
 		const struct name *name = b->names->pdata[i];
@@ -178,7 +213,10 @@ static void *run(void *arg)
 		tell(n, &b);
 		g_hash_table_unref(b.nodes);
 		g_ptr_array_unref(b.names);
+		g_array_unref(b.sizes);
 	}
+	/* Nothing is added any more. */
+	tell_sizes(n, n->sizes);
 	held = base_lock(&n->lock);
 	n->ended = true;
 	pthread_mutex_unlock(held);
@@ -198,6 +236,7 @@ struct notify *notify_new(const struct notify_kernel *k)
 	pthread_cond_init(&n->wake, NULL);
 	n->nodes = nodes_new();
 	n->names = names_new();
+	n->sizes = sizes_new();
 	/* Signals are for the thread that waits for them. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -243,6 +282,7 @@ void notify_free(struct notify *n)
 	}
 	g_hash_table_unref(n->nodes);
 	g_ptr_array_unref(n->names);
+	g_array_unref(n->sizes);
 	pthread_cond_destroy(&n->wake);
 	pthread_mutex_destroy(&n->lock);
 	g_free(n);

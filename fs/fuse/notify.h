@@ -15,9 +15,14 @@
 
 struct notify;
 
+/* The kernel has forgotten it. */
+typedef void (*notify_told_fn)(void *arg);
+
 struct notify_kernel {
 	/* All of the node's attributes and contents. */
 	void (*forget_node)(void *user, uint64_t node);
+	/* Its attributes: never waits for a page that is being read. */
+	void (*forget_size)(void *user, uint64_t node);
 	void (*forget_name)(void *user, uint64_t parent, const char *name);
 	/* Once, after notify_mounted(). */
 	void (*mounted)(void *user);
@@ -31,15 +36,17 @@ struct notify *notify_new(const struct notify_kernel *k);
 
 /* The folders of a fragment that was added, and its name in them. */
 void notify_added(struct notify *n, const struct tree_change *c);
-void notify_resized(struct notify *n, uint64_t file);
+/* told(arg) comes on another thread, or from here once it is over. */
+void notify_resized(struct notify *n, uint64_t file, notify_told_fn told,
+		    void *arg);
 /* The kernel remembers for long that some name is not in the folder. */
 void notify_absent(struct notify *n, uint64_t parent);
 void notify_mounted(struct notify *n);
 
 /*
- * Drops what is queued; the thread ends after the call to the kernel that it
- * is in.  That may need requests to be served: serve() is called, for at most
- * a moment each time, until it has ended.
+ * Drops what is queued, but for told(); the thread ends after the call to the
+ * kernel that it is in.  That may need requests to be served: serve() is
+ * called, for at most a moment each time, until it has ended.
  */
 void notify_stop(struct notify *n, void (*serve)(void *user), void *user);
 /* Waits for the thread: after notify_stop(), or before anything is served.

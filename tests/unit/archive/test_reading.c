@@ -73,6 +73,43 @@ static void test_growth(void **state)
 	close_archive(w);
 }
 
+/* Whoever reads to the end does so when nobody trusts the old size any more. */
+static void test_growth_is_told_first(void **state)
+{
+	struct world *w = *state;
+	gint64 until = g_get_monotonic_time() + WAIT_S * G_USEC_PER_SEC;
+	struct fragment before;
+	struct reply r;
+
+	add_fragment(w->hour_ms + N_FRAGMENTS * STEP_MS,
+		     w->hour_ms + N_FRAGMENTS * STEP_MS, 200000, -50000);
+	ready(w);
+	before = row(w, N_FRAGMENTS);
+	atomic_store(&w->slow_to_tell, true);
+	reply_init(&r);
+	archive_read(w->a, archive_ticket_new(w->a), before.id, 0,
+		     (size_t)before.file_bytes, read_in, &r);
+	while (!atomic_load(&w->told_arg) && g_get_monotonic_time() < until)
+		g_usleep(1000);
+	assert_non_null(atomic_load(&w->told_arg));
+	assert_int_equal(r.count, 0);
+	assert_false(archive_cached(w->a, &before));
+	assert_true(row(w, N_FRAGMENTS).file_bytes > before.file_bytes);
+	atomic_store(&w->slow_to_tell, false);
+	w->told(w->told_arg);
+	assert_int_equal(reply_wait(&r), 0);
+	assert_int_equal(r.bytes->len, before.file_bytes);
+	reply_release(&r);
+	assert_content(w, N_FRAGMENTS);
+	assert_int_equal(atomic_load(&w->resized), 1);
+	/* Another process that shares the cache may have shown the old one. */
+	reopen(w);
+	assert_content(w, N_FRAGMENTS);
+	assert_content(w, N_FRAGMENTS);
+	assert_int_equal(atomic_load(&w->resized), 2);
+	close_archive(w);
+}
+
 /* ---- reading ------------------------------------------------------------ */
 
 static void test_read_and_cached(void **state)
@@ -317,6 +354,7 @@ int main(void)
 		cmocka_unit_test(test_slack_arithmetic),
 		T(test_calibrates_once),
 		T(test_growth),
+		T(test_growth_is_told_first),
 		T(test_read_and_cached),
 		T(test_one_download_for_many_readers),
 		T(test_first_bytes_early),

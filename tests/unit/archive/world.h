@@ -64,6 +64,10 @@ struct world {
 	int64_t hour_ms; /* a whole hour, two hours ago */
 	uint32_t stream;
 	_Atomic int added, resized;
+	/* Who is told of a new size takes his time: told() is the test's. */
+	_Atomic bool slow_to_tell;
+	void (*told)(void *arg);
+	void *_Atomic told_arg;
 	int64_t timeout_ms, budget_bytes, memory_bytes;
 };
 
@@ -74,11 +78,17 @@ static G_GNUC_UNUSED void on_added(void *user, const struct fragment *f)
 	atomic_fetch_add(&w->added, 1);
 }
 
-static G_GNUC_UNUSED void on_resized(void *user, const struct fragment *f)
+static G_GNUC_UNUSED void on_resized(void *user, const struct fragment *f,
+				     void (*told)(void *arg), void *arg)
 {
 	struct world *w = user;
 
 	atomic_fetch_add(&w->resized, 1);
+	w->told = told;
+	if (atomic_load(&w->slow_to_tell))
+		atomic_store(&w->told_arg, arg);
+	else
+		told(arg);
 }
 
 static G_GNUC_UNUSED void open_archive(struct world *w)
