@@ -85,13 +85,15 @@ int chunk_file_open(int dirfd, const char *path, int *ret_fd,
 	struct stat st;
 
 	if (fd < 0)
-		return errno == ENOENT ? -ENOENT : -EIO;
+		return errno == ELOOP ? -EBADMSG : -errno;
 	if (flock(fd, LOCK_SH | LOCK_NB))
-		return errno == EWOULDBLOCK ? -EBUSY : -EIO;
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
 	if (fstat(fd, &st))
-		return -EIO;
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EBADMSG;
 	/* Between open and flock somebody may have removed it. */
-	if (!st.st_nlink || !S_ISREG(st.st_mode))
+	if (!st.st_nlink)
 		return -ENOENT;
 	*ret_size_bytes = st.st_size;
 	*ret_fd = base_steal_fd(&fd);
@@ -114,9 +116,8 @@ int chunk_file_check(int fd, int64_t size_bytes,
 	}
 	chunk_hash_end(h, found);
 	chunk_hash_free(h);
-	if (n < 0)
-		return -EIO;
-	return at == size_bytes && !memcmp(found, hash, CHUNK_HASH_SIZE)
+	return n >= 0 && at == size_bytes &&
+			       !memcmp(found, hash, CHUNK_HASH_SIZE)
 		       ? 0
 		       : -EBADMSG;
 }
@@ -129,9 +130,10 @@ int chunk_file_remove(int dirfd, int64_t id)
 	chunk_path(id, path);
 	fd = openat(dirfd, path,
 		    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0)
+	if (fd < 0 && errno != ELOOP)
 		return errno == ENOENT ? 0 : -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB))
+	/* A link is not ours, and nobody holds it. */
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB))
 		return errno == EWOULDBLOCK ? -EBUSY : -errno;
 	if (unlinkat(dirfd, path, 0) && errno != ENOENT)
 		return -errno;

@@ -31,12 +31,15 @@ bool chunk_id_parse(const char *name, int64_t *ret_id);
 
 /*
  * Opens path for reading, locked shared: 0, -ENOENT (not there, or unlinked
- * meanwhile), -EBUSY (being removed), -EIO.
+ * meanwhile), -EBUSY (being removed), -EBADMSG (not a file), -errno.
  */
 int chunk_file_open(int dirfd, const char *path, int *ret_fd,
 		    int64_t *ret_size_bytes);
 
-/* 0, -EBADMSG (length or content differ), -EIO. */
+/*
+ * 0, or -EBADMSG: length or content differ, or a sector cannot be read, which
+ * will not get better.
+ */
 int chunk_file_check(int fd, int64_t size_bytes,
 		     const uint8_t hash[CHUNK_HASH_SIZE]);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache/dir.h"
 
-#include "cache/network_fs.h"
+#include "cache/dir_path.h"
 #include "fs/base/base.h"
 
 #include <glib.h>
@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
 /*
  * The first 43 bytes are fixed by https://bford.info/cachedir/; the second line
@@ -32,94 +31,6 @@
 static const char *const subdirs[] = {"chunks", "tmp", "procs"};
 #define N_SUBDIRS (sizeof(subdirs) / sizeof(subdirs[0]))
 
-static char *sentence(const char *path, int rc)
-{
-	return g_strdup_printf("%s: %s", path, g_strerror(-rc));
-}
-
-static int refuse_network(const char *path, int fd, char **ret_error)
-{
-	struct statfs fs;
-	const char *name;
-
-	if (fstatfs(fd, &fs)) {
-		int rc = -errno;
-
-		*ret_error = sentence(path, rc);
-		return rc;
-	}
-	name = network_fs_name((uint32_t)fs.f_type);
-	if (!name)
-		return 0;
-	*ret_error = g_strdup_printf("%s: is on a network filesystem (%s), "
-				     "which a cache cannot be on; choose a "
-				     "directory on a local disk",
-				     path, name);
-	return -EOPNOTSUPP;
-}
-
-/* One step down the path, made where it is missing. */
-static int step_into(const char *path, int parent, const char *name,
-		     int *ret_fd, char **ret_error)
-{
-	const int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
-	int fd = openat(parent, name, flags);
-	int rc;
-
-	if (fd < 0 && errno == ENOENT) {
-		rc = refuse_network(path, parent, ret_error);
-		if (rc)
-			return rc;
-		if (mkdirat(parent, name, 0700) && errno != EEXIST) {
-			rc = -errno;
-			*ret_error = g_strdup_printf("%s: cannot make '%s': %s",
-						     path, name,
-						     g_strerror(-rc));
-			return rc;
-		}
-		fd = openat(parent, name, flags);
-	}
-	if (fd < 0) {
-		rc = -errno;
-		*ret_error = g_strdup_printf("%s: '%s': %s", path, name,
-					     g_strerror(-rc));
-		return rc;
-	}
-	*ret_fd = fd;
-	return 0;
-}
-
-static int open_or_make(const char *path, int *ret_fd, char **ret_error)
-{
-	g_auto(GStrv) names = g_strsplit(path, "/", -1);
-	auto_close int at = open(path[0] == '/' ? "/" : ".",
-				 O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int rc, fd = -1;
-
-	if (at < 0 || !path[0]) {
-		rc = path[0] ? -errno : -ENOENT;
-		*ret_error = sentence(path, rc);
-		return rc;
-	}
-	for (size_t i = 0; names[i]; i++) {
-		if (!names[i][0])
-			continue;
-		rc = step_into(path, at, names[i], &fd, ret_error);
-		if (rc)
-			return rc;
-		close(at);
-		at = fd;
-	}
-	fd = openat(at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0) {
-		rc = -errno;
-		*ret_error = sentence(path, rc);
-		return rc;
-	}
-	*ret_fd = fd;
-	return 0;
-}
-
 static int check_private(const char *path, int fd, char **ret_error)
 {
 	struct stat st;
@@ -127,7 +38,7 @@ static int check_private(const char *path, int fd, char **ret_error)
 
 	if (fstat(fd, &st)) {
 		rc = -errno;
-		*ret_error = sentence(path, rc);
+		*ret_error = dir_path_sentence(path, rc);
 		return rc;
 	}
 	if (st.st_uid != geteuid()) {
@@ -302,7 +213,7 @@ static char *explain(const char *path, int rc)
 				       "directory",
 				       path);
 	default:
-		return sentence(path, rc);
+		return dir_path_sentence(path, rc);
 	}
 }
 
@@ -311,11 +222,11 @@ int cache_dir_open(const char *path, int *ret_dirfd, char **ret_error)
 	auto_close int fd = -1;
 	int rc;
 
-	rc = open_or_make(path, &fd, ret_error);
+	rc = dir_path_open(path, &fd, ret_error);
 	if (!rc)
 		rc = check_private(path, fd, ret_error);
 	if (!rc)
-		rc = refuse_network(path, fd, ret_error);
+		rc = dir_path_refuse_network(path, fd, ret_error);
 	if (rc)
 		return rc;
 

@@ -57,7 +57,7 @@ static int seal(struct commit_job *j, int64_t size_bytes)
 	chunk_hash_end(w->hash, j->row.hash);
 	rc = reopen(w, j->c);
 	if (rc)
-		return rc == -ENOENT ? -EIO : rc;
+		return store_errno(-rc);
 	j->c->size_bytes = size_bytes;
 	j->c->reservation = w->id;
 	j->row.id = w->id;

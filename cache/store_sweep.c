@@ -67,30 +67,29 @@ static gint by_id(gconstpointer a, gconstpointer b)
 	return x < y ? -1 : x > y;
 }
 
+static GArray *ids_new(void)
+{
+	return g_array_new(FALSE, FALSE, sizeof(int64_t));
+}
+
 /* The ids of the files in a directory, in order; none where it is not there. */
-static int list_ids(struct store *s, const char *path, GArray **ret_ids)
+static int list_ids(struct store *s, const char *path, GArray *ids)
 {
 	int fd = openat(s->dirfd, path,
 			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(int64_t));
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 	int64_t id;
 
 	if (!d) {
-		int err = errno;
-
 		base_closep(&fd);
-		if (err != ENOENT)
-			return -err;
-	} else {
-		while ((e = readdir(d)))
-			if (chunk_id_parse(e->d_name, &id))
-				g_array_append_val(ids, id);
-		closedir(d);
+		return errno == ENOENT ? 0 : -errno;
 	}
+	while ((e = readdir(d)))
+		if (chunk_id_parse(e->d_name, &id))
+			g_array_append_val(ids, id);
+	closedir(d);
 	g_array_sort(ids, by_id);
-	*ret_ids = g_steal_pointer(&ids);
 	return 0;
 }
 
@@ -119,8 +118,8 @@ static int mend_tmp(struct store *s, struct index_conn *conn, int64_t id)
 
 static int sweep_tmp(struct store *s)
 {
-	g_autoptr(GArray) ids = NULL;
-	int rc = list_ids(s, "tmp", &ids);
+	g_autoptr(GArray) ids = ids_new();
+	int rc = list_ids(s, "tmp", ids);
 
 	return rc ? rc : mend_all(s, ids, mend_tmp);
 }
@@ -128,8 +127,8 @@ static int sweep_tmp(struct store *s)
 /* Those who had nothing reserved when they died. */
 static int sweep_procs(struct store *s)
 {
-	g_autoptr(GArray) ids = NULL;
-	int rc = list_ids(s, "procs", &ids);
+	g_autoptr(GArray) ids = ids_new();
+	int rc = list_ids(s, "procs", ids);
 
 	for (guint i = 0; !rc && i < ids->len; i++)
 		procs_is_dead(s, g_array_index(ids, int64_t, i));
@@ -224,10 +223,10 @@ static void compare(const GArray *files, const GArray *rows, GArray *orphans,
 
 static int sweep_fanout(struct store *s, unsigned index)
 {
-	g_autoptr(GArray) files = NULL;
-	g_autoptr(GArray) rows = g_array_new(FALSE, FALSE, sizeof(int64_t));
-	g_autoptr(GArray) orphans = g_array_new(FALSE, FALSE, sizeof(int64_t));
-	g_autoptr(GArray) missing = g_array_new(FALSE, FALSE, sizeof(int64_t));
+	g_autoptr(GArray) files = ids_new();
+	g_autoptr(GArray) rows = ids_new();
+	g_autoptr(GArray) orphans = ids_new();
+	g_autoptr(GArray) missing = ids_new();
 	int64_t from = (int64_t)((uint64_t)index << 56);
 	int64_t to = index + 1 == CHUNK_FANOUT
 			     ? INT64_MAX
@@ -236,7 +235,7 @@ static int sweep_fanout(struct store *s, unsigned index)
 	int rc;
 
 	chunk_fanout_path(index, path);
-	rc = list_ids(s, path, &files);
+	rc = list_ids(s, path, files);
 	if (!rc)
 		rc = list_rows(s, from, to, rows);
 	if (rc)

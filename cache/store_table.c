@@ -184,9 +184,11 @@ static int open_chunk(struct store_chunk *c, int64_t size_bytes)
 	}
 	if (rc == -EBUSY)
 		return -ENOENT; /* it is being evicted at this moment */
-	/* A sector that cannot be read will not get better: fetch it anew. */
+	/* Too many open files, say: nothing is known of the chunk. */
+	if (rc != -ENOENT && rc != -EBADMSG)
+		return -EIO;
 	store_drop_id(s, row.id);
-	return rc == -EIO ? -EIO : -ENOENT;
+	return -ENOENT;
 }
 
 /* Opens it for all who wait. */

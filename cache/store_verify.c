@@ -25,12 +25,12 @@ static int bad_write(struct index_conn *conn, void *arg)
 	return space_discard(b->s, conn, &row);
 }
 
-/* 0: right, or gone by now; 1: bad; -errno. */
-static int is_bad(struct store *s, const struct chunk_row *row)
+/* 0: right, or going at this moment; 1: bad; -errno: who knows. */
+static int look_at(struct store *s, const struct chunk_row *row)
 {
 	char path[CHUNK_PATH_SIZE];
 	auto_close int fd = -1;
-	int64_t size_bytes;
+	int64_t size_bytes = -1;
 	int rc;
 
 	chunk_path(row->id, path);
@@ -39,16 +39,16 @@ static int is_bad(struct store *s, const struct chunk_row *row)
 		return 0;
 	if (!rc)
 		rc = chunk_file_check(fd, row->size_bytes, row->hash);
-	return rc ? 1 : 0;
+	return rc == -ENOENT || rc == -EBADMSG ? 1 : rc;
 }
 
 static int next_rows(struct store *s, int64_t after, struct chunk_row *out)
 {
 	struct index_conn *conn;
-	int n = index_reader_get(s->ix, &conn);
+	int n;
 
-	if (n)
-		return n;
+	if (index_reader_get(s->ix, &conn))
+		return -EIO;
 	n = rows_range(conn, after + 1, INT64_MAX, out, BATCH);
 	index_reader_put(s->ix, conn);
 	return n;
@@ -64,8 +64,9 @@ int store_verify(struct store *s, int64_t *ret_checked, int64_t *ret_dropped)
 		for (int i = 0; !rc && i < n; i++) {
 			struct bad b = {.s = s, .row = rows[i]};
 
+			rc = look_at(s, &rows[i]);
 			checked++;
-			if (!is_bad(s, &rows[i]))
+			if (rc <= 0)
 				continue;
 			dropped++;
 			rc = index_run(s->ix, bad_write, &b);

@@ -3,31 +3,33 @@
  * Several processes and one cache directory.  Children are forked while no
  * thread runs here, and the parent opens the store only after that.
  */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
 #include "store_room.h"
 
 #include "cache/store_internal.h"
 
 #include <ftw.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <sys/wait.h>
 
-#include <cmocka.h>
-
-#define BUDGET	 (20 * MIB)
 #define PROCS	 8
 #define CHUNKS	 400 /* of 512 KiB on average: 200 MiB */
 #define ROUNDS	 120
 #define KILLINGS 40
 
-static int setup(void **state)
+static int make_place(void **state)
 {
 	*state = g_dir_make_tmp("kvsfs-procs-XXXXXX", NULL);
 	return *state ? 0 : -1;
 }
 
-static int teardown(void **state)
+static int remove_place(void **state)
 {
 	remove_tree(*state);
 	g_free(*state);
@@ -50,7 +52,7 @@ static int64_t size_of(uint64_t n)
 static void read_or_put(struct store *s, uint64_t n)
 {
 	struct store_key key = KEY(n);
-	struct store_chunk *c;
+	struct store_chunk *c = NULL;
 	int rc = store_get(s, &key, size_of(n), &c);
 
 	if (rc == -ENOENT)
@@ -216,19 +218,6 @@ static void all_is_right_in(const char *path)
 	room_leave(&r);
 }
 
-static unsigned count_in(const char *path, const char *folder)
-{
-	g_autofree char *find = g_strdup_printf("find '%s/%s' -type f", path,
-						folder);
-	g_autofree char *out = NULL;
-	unsigned n = 0;
-
-	assert_true(g_spawn_command_line_sync(find, &out, NULL, NULL, NULL));
-	for (const char *c = out; *c; c++)
-		n += *c == '\n';
-	return n;
-}
-
 static void a_killed_writer_leaves_nothing(void **state)
 {
 	const char *path = *state;
@@ -247,8 +236,8 @@ static void a_killed_writer_leaves_nothing(void **state)
 		close(fds[0]);
 		close(fds[1]);
 		all_is_right_in(path);
-		assert_int_equal(count_in(path, "tmp"), 0);
-		assert_int_equal(count_in(path, "procs"), 0);
+		assert_int_equal(count_below(path, "tmp"), 0);
+		assert_int_equal(count_below(path, "procs"), 0);
 	}
 	/* Every file has its row: nothing was left to the clock. */
 	struct room r = {0};
@@ -258,7 +247,7 @@ static void a_killed_writer_leaves_nothing(void **state)
 	assert_int_equal(store_stats(r.s, &st), 0);
 	room_leave(&r);
 	assert_true(st.chunks > 0);
-	assert_int_equal(count_in(path, "chunks"), st.chunks);
+	assert_int_equal(count_below(path, "chunks"), st.chunks);
 }
 
 /* ---- reservations and pins of others ---------------------------------- */
@@ -367,7 +356,7 @@ static void what_another_holds_is_dropped_later(void **state)
 	assert_int_equal(store_stats(r.s, &st), 0);
 	assert_int_equal(st.chunks, 1);
 	room_leave(&r);
-	assert_int_equal(count_in(*state, "chunks"), 1);
+	assert_int_equal(count_below(*state, "chunks"), 1);
 }
 
 static void hoarder(const char *path, int out, int in)
@@ -393,13 +382,13 @@ static void the_dead_reserve_nothing(void **state)
 	room_enter(&r, *state, BUDGET, 0);
 	/* While it lives its room is its own, written or not. */
 	assert_int_equal(begin(r.s, &key, 8 * MIB, &w), -ENOSPC);
-	assert_int_equal(count_in(*state, "tmp"), 2);
+	assert_int_equal(count_below(*state, "tmp"), 2);
 	child_end(&c, SIGKILL);
 	assert_int_equal(begin(r.s, &key, 8 * MIB, &w), 0);
-	assert_int_equal(count_in(*state, "tmp"), 1);
+	assert_int_equal(count_below(*state, "tmp"), 1);
 	store_abort(w);
 	room_leave(&r);
-	assert_int_equal(count_in(*state, "procs"), 0);
+	assert_int_equal(count_below(*state, "procs"), 0);
 }
 
 static void same_key_writer(const char *path, int out, int in)
@@ -439,11 +428,11 @@ static void one_key_by_many_is_one_chunk(void **state)
 	assert_int_equal(st.reserved_bytes, 0);
 	assert_int_equal(look(r.s, 1, 50000, 60000), 0);
 	room_leave(&r);
-	assert_int_equal(count_in(*state, "chunks"), 1);
-	assert_int_equal(count_in(*state, "tmp"), 0);
+	assert_int_equal(count_below(*state, "chunks"), 1);
+	assert_int_equal(count_below(*state, "tmp"), 0);
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, make_place, remove_place)
 
 int main(void)
 {
