@@ -206,7 +206,10 @@ static struct archive *archive_alloc(const struct archive_options *o,
 
 	a->o = *o;
 	a->settings = settings;
-	a->endpoint = g_strdup(settings->override_url ?: "");
+	/* A row has one size for a fragment's file, and as sent it is another
+	   file: streams apart in the catalog, as those of another service. */
+	a->endpoint = g_strconcat(o->raw ? "raw " : "",
+				  settings->override_url ?: "", NULL);
 	pthread_mutex_init(&a->lock, NULL);
 	a->streams = g_ptr_array_new();
 	a->by_id = g_hash_table_new(g_direct_hash, g_direct_equal);

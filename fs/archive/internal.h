@@ -109,7 +109,7 @@ struct archive {
 	struct store *store;
 	struct net_loop *loop;
 	struct kvs_client *kvs;
-	char *endpoint; /* override or "" */
+	char *endpoint; /* in the catalog: override or "", as sent or not */
 	char *prefix;	/* of a pattern, else NULL */
 
 	struct archive_events events; /* set before the first question */

@@ -74,6 +74,7 @@ BIG = 50_000_000
 OTHERS = [
     {**START, "name": "big", "clip": None, "spacing_ms": 10000,
      "media": {"kind": "synthetic", "payload_bytes": BIG}},
+    kind("raw-does-not-fit", void_bytes=60000, size_add=-10000),
     {**START, "name": "some", "clip": None, "spacing_ms": 2000, "end": 20,
      "media": {"kind": "synthetic", "payload_bytes": 700_001}},
 ]
@@ -221,16 +222,23 @@ def test_raw_is_what_was_sent(raw, kvs, name):
         assert ebml.parse(content).padding == len(content) - len(sent)
 
 
-def test_raw_and_not_share_a_cache(opened):
-    one, files = opened("stale")
+@pytest.mark.parametrize("name", ["stale", "raw-does-not-fit"])
+def test_raw_and_not_share_a_cache(opened, kvs, name):
+    """Each has sizes of its own."""
+    one, files = opened(name)
     anew = [read(path) for path, _ in files]
-    two, files_raw = opened("stale", "--raw", name="raw", cache=one.cache)
-    raw = [read(path) for path, _ in files_raw]
-    assert all(a != b for a, b in zip(anew, raw))
-    for m in (one, two):
-        m.restart()
-    assert [read(path) for path, _ in files] == anew
-    assert [read(path) for path, _ in files_raw] == raw
+    two, files_raw = opened(name, "--raw", "--slack=4096", name="raw",
+                            cache=one.cache)
+    raw = [path.read_bytes() for path, _ in files_raw]
+    for mounted in ("once", "again"):
+        assert [read(path) for path, _ in files] == anew
+        assert [read(path) for path, _ in files_raw] == raw
+        for (path, f), content in zip(files, anew):
+            assert check_padding(path, content) != kvs.media(name, f["number"])
+        for (path, f), content in zip(files_raw, raw):
+            assert check_padding(path, content) == kvs.media(name, f["number"])
+        for m in (one, two):
+            m.restart()
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n.startswith("call")])
