@@ -53,7 +53,7 @@ static void end(struct kvs_call *call, const struct kvs_failure *f)
 
 void kvs_call_succeed(struct kvs_call *call)
 {
-	end(call, NULL);
+	end(call, &call->failure);
 }
 
 void kvs_call_cancel(struct kvs_call *call)

@@ -247,6 +247,12 @@ static void read_head(struct kvs_failure *f, const struct net_response *r)
 	f->request_id = id ? clean_text(id, strlen(id), ID_MAX_BYTES) : NULL;
 }
 
+void kvs_failure_none(struct kvs_failure *f, const struct net_response *r)
+{
+	kvs_failure_clear(f);
+	read_head(f, r);
+}
+
 void kvs_failure_from_answer(struct kvs_failure *f,
 			     const struct net_response *r, const char *body,
 			     size_t n)
@@ -298,8 +304,6 @@ void kvs_failure_from_net(struct kvs_failure *f, const struct net_response *r,
 
 struct kvs_error kvs_failure_view(const struct kvs_failure *f)
 {
-	if (!f)
-		return (struct kvs_error){0, 200, "", "", ""};
 	return (struct kvs_error){
 		.rc = f->rc,
 		.http_status = f->http_status,

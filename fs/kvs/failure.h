@@ -32,6 +32,8 @@ struct kvs_failure {
 void kvs_failure_clear(struct kvs_failure *f);
 void kvs_failure_set(struct kvs_failure *f, int rc, const char *message);
 void kvs_failure_copy(struct kvs_failure *f, const struct kvs_failure *from);
+/* No failure, but the request id: what is in the answer may still be one. */
+void kvs_failure_none(struct kvs_failure *f, const struct net_response *r);
 /* An answer whose status is not 200; n body bytes, perhaps not all of them. */
 void kvs_failure_from_answer(struct kvs_failure *f,
 			     const struct net_response *r, const char *body,
@@ -40,7 +42,7 @@ void kvs_failure_from_answer(struct kvs_failure *f,
 void kvs_failure_from_net(struct kvs_failure *f, const struct net_response *r,
 			  int rc, const char *text);
 
-/* For the user; borrows from f.  NULL: success. */
+/* For the user; borrows from f. */
 struct kvs_error kvs_failure_view(const struct kvs_failure *f);
 
 #endif

@@ -93,6 +93,7 @@ static void take_answer(struct kvs_call *call, const struct net_response *r)
 		rc = call->kind->answer(call, bytes ? bytes : "",
 					call->answer->len, &bad);
 	if (rc == 0) {
+		kvs_failure_none(&call->failure, r);
 		kvs_call_succeed(call);
 	} else if (rc == KVS_MORE) {
 		call->attempt = 0;
