@@ -105,7 +105,6 @@ static int doc_begin(void *user, const struct mkv_document *doc,
 		       b->st->name, doc->number);
 		return 1;
 	}
-	d->progress_ms = fetch_now_ms(d->a);
 	if (doc->has_error) {
 		in_band_error(d, doc);
 		return 1;
@@ -121,10 +120,14 @@ static int doc_data(void *user, const void *bytes, size_t n)
 	struct batch *b = user;
 	struct download *d = b->current;
 
-	d->progress_ms = fetch_now_ms(d->a);
 	/* One that has failed meanwhile no longer wants it; the rest does. */
 	if (d->state == DOWNLOAD_ASKED)
 		landing_put(d, bytes, n);
+	/* Tries that all end at the same byte would renew it for ever. */
+	if (d->put_bytes > d->furthest_bytes) {
+		d->furthest_bytes = d->put_bytes;
+		d->progress_ms = fetch_now_ms(d->a);
+	}
 	return 0;
 }
 
@@ -194,10 +197,12 @@ static void one_missing(struct batch *b, struct download *d)
 	download_fail(d, rc, reason);
 }
 
-/* Why this download did not come, where no document of its own said so. */
+/* Why this download did not come, as its own document or the call says. */
 static void blame(struct batch *b, struct download *d,
 		  const struct kvs_error *e)
 {
+	static const char missing[] = "it is missing from the answer";
+
 	if (e->rc < 0 && b->reader_rc == 0)
 		remember(d, e->rc,
 			 g_strdup_printf("%s%s%s%s%s%s", e->message,
@@ -211,9 +216,10 @@ static void blame(struct batch *b, struct download *d,
 					 "early%s%s",
 					 *e->request_id ? ", request id " : "",
 					 e->request_id));
-	else if (!d->reason)
-		remember(d, -ETIMEDOUT,
-			 g_strdup_printf("it is missing from the answer%s%s",
+	else
+		remember(d, d->reason ? d->rc : -ETIMEDOUT,
+			 g_strdup_printf("%s%s%s",
+					 d->reason ? d->reason : missing,
 					 *e->request_id ? ", request id " : "",
 					 e->request_id));
 }

@@ -30,8 +30,9 @@ struct download {
 	GPtrArray *waiters; /* read questions */
 
 	/* fetch.c */
-	int64_t progress_ms;   /* monotonic: created, or last byte */
-	int64_t not_before_ms; /* monotonic: backoff */
+	int64_t progress_ms;	/* monotonic: created, or got further */
+	int64_t furthest_bytes; /* of content, in any try */
+	int64_t not_before_ms;	/* monotonic: backoff */
 	unsigned tries;
 	bool alone;		 /* a batch with it was refused as a whole */
 	bool unreadable;	 /* the answer for it was not Matroska */
