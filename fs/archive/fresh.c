@@ -146,7 +146,7 @@ void fresh_ensure(struct stream_state *st, fresh_fn fn, void *arg)
 
 	if (rc < 0 || fresh_enough(a, &row) || failed_lately(st)) {
 		if (rc == 0) {
-			rc = fresh_enough(a, &row) ? 0 : -ETIMEDOUT;
+			rc = fresh_enough(a, &row) ? 0 : -EAGAIN;
 			catalog_stream_release(&row);
 		}
 		/* Another process may have moved the mark and added rows. */

@@ -178,7 +178,8 @@ int64_t quota_list(struct stream_state *st, int points);
 int64_t quota_media(struct stream_state *st, size_t fragments);
 void quota_media_done(struct stream_state *st, const struct kvs_error *e);
 
-/* fresh.c: fn(arg, rc) once the stream's mark is within the TTL */
+/* fresh.c: fn(arg, rc) once the stream's mark is within the TTL; -EAGAIN: not
+   asked, since it failed a moment ago */
 typedef void (*fresh_fn)(void *arg, int rc);
 void fresh_ensure(struct stream_state *st, fresh_fn fn, void *arg);
 void fresh_stop(struct stream_state *st);

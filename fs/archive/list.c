@@ -133,6 +133,8 @@ static void list_fresh(void *arg, int rc)
 		;
 	else if (rc < 0 && knowledge_of(q) >= CATALOG_STALE)
 		question_answer(q, 0); /* the network is down: this must do */
+	else if (rc < 0 && rc != -EAGAIN) /* it has waited a whole deadline */
+		question_answer(q, archive_errno(rc));
 	else
 		fill_gap(q, NULL);
 	question_unref(q);

@@ -286,6 +286,8 @@ static void survey_fresh(void *arg, int rc)
 	else if (all_known(q) || surveyed_lately(st, key) ||
 		 (rc < 0 && something_known(q)))
 		question_answer(q, 0);
+	else if (rc < 0 && rc != -EAGAIN) /* it has waited a whole deadline */
+		question_answer(q, archive_errno(rc));
 	else if (s)
 		waiters_add(&s->waiters, q);
 	else
