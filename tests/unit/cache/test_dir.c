@@ -235,7 +235,6 @@ static void says_why_a_path_cannot_be(void **state)
 	refused(below, -ENOTDIR, "file");
 	refused(dangling, -ENOENT, "dangling");
 	refused("", -ENOENT, "No such");
-	refused("/proc/kvsfs-cache", -ENOENT, "/proc/kvsfs-cache");
 }
 
 static void knows_network_filesystems(void **state)
