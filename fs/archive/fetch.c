@@ -110,6 +110,19 @@ void download_fail(struct download *d, int rc, const char *reason)
 	}
 }
 
+/* What the last try said, if it said anything: busy machines try less often. */
+static int deadline_errno(const struct download *d)
+{
+	switch (d->rc) {
+	case -ENOENT:
+	case -EPROTO:
+	case -EIO:
+		return -EIO;
+	default:
+		return -ETIMEDOUT;
+	}
+}
+
 static void deadline(void *arg)
 {
 	struct download *d = arg;
@@ -130,7 +143,7 @@ static void deadline(void *arg)
 	reason = g_strdup_printf(
 		"gave up after %" G_GINT64_FORMAT " s without an answer%s%s",
 		a->o.timeout_ms / 1000, d->reason ? ": " : "", d->reason ?: "");
-	download_fail(d, -ETIMEDOUT, reason);
+	download_fail(d, deadline_errno(d), reason);
 	batches_prune(st);
 }
 
