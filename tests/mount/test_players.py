@@ -61,17 +61,21 @@ def clip_of(capture, folder):
     return path
 
 
+def video_of(capture):
+    """Its file, which a checkout of its own does not have."""
+    shared = pathlib.Path(os.environ.get("KVSFS_SHARED")
+                          or mounting.ROOT.parent / "shared")
+    return shared / "data" / "get-media" / f"{capture}.mkv"
+
+
 @pytest.fixture(scope="module")
 def kvs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kvs")
     streams = [{"name": name, **shape} for name, shape in SHAPES.items()]
-    shared = pathlib.Path(os.environ.get("KVSFS_SHARED")
-                          or mounting.ROOT.parent / "shared")
     for name in CAPTURES:
-        capture = shared / "data" / "get-media" / f"{name}.mkv"
-        if capture.exists():
+        if video_of(name).exists():
             streams.append({**STREAM, "name": name, "end": 3,
-                            "clip": str(clip_of(capture, folder))})
+                            "clip": str(clip_of(video_of(name), folder))})
     with kvs_server.Server(folder, streams=streams, now=expected.NOW,
                            args=expected.FROZEN) as server:
         yield server
@@ -81,9 +85,9 @@ class Fragment:
     """The last fragment of a stream: path of it, sent: as a Document."""
 
     def __init__(self, kvs, mount, stream):
-        found = kvs.fragments(stream, "2026-11-22", expected.NOW)
-        if not found:
+        if stream in CAPTURES and not video_of(stream).exists():
             pytest.skip(f"no capture {stream}")
+        found = kvs.fragments(stream, "2026-11-22", expected.NOW)
         last = found[-1]
         self.path = mount.path / stream / "fragments" / expected.path(last)
         self.body = kvs.media(stream, last["number"])
