@@ -189,6 +189,7 @@ static void archive_free(struct archive *a)
 	g_clear_pointer(&a->questions, g_hash_table_unref);
 	g_clear_pointer(&a->held, g_hash_table_unref);
 	g_clear_pointer(&a->told, g_hash_table_unref);
+	g_clear_pointer(&a->told_ids, g_hash_table_unref);
 	g_clear_pointer(&a->by_id, g_hash_table_unref);
 	g_clear_pointer(&a->streams, g_ptr_array_unref);
 	g_queue_clear_full(&a->held_order, g_free);
@@ -217,6 +218,8 @@ static struct archive *archive_alloc(const struct archive_options *o,
 					(GDestroyNotify)store_chunk_unref);
 	a->told = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
 					NULL);
+	a->told_ids = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL,
+					    g_free);
 	a->questions = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
 					     (GDestroyNotify)question_unref);
 	a->states = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL,

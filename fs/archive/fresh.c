@@ -31,6 +31,36 @@ bool fresh_enough(struct archive *a, const struct catalog_stream *row)
 	       archive_now_ms(a) - row->mark_ms <= a->o.metadata_ttl_ms;
 }
 
+void fresh_told(struct stream_state *st)
+{
+	struct archive *a = st->a;
+	int64_t *id;
+
+	pthread_mutex_lock(&a->lock);
+	id = g_hash_table_lookup(a->told_ids, GUINT_TO_POINTER(st->id));
+	if (!id) {
+		id = g_new(int64_t, 1);
+		g_hash_table_insert(a->told_ids, GUINT_TO_POINTER(st->id), id);
+	}
+	*id = st->notified_id;
+	pthread_mutex_unlock(&a->lock);
+}
+
+bool fresh_untold(struct archive *a, uint32_t stream)
+{
+	struct fragment next;
+	const int64_t *id;
+	int64_t told_id = -1;
+
+	pthread_mutex_lock(&a->lock);
+	id = g_hash_table_lookup(a->told_ids, GUINT_TO_POINTER(stream));
+	if (id)
+		told_id = *id;
+	pthread_mutex_unlock(&a->lock);
+	return told_id < 0 ||
+	       catalog_since(a->catalog, stream, told_id, &next, 1) != 0;
+}
+
 void fresh_tell(struct stream_state *st, int64_t skip_start_ms,
 		int64_t skip_end_ms)
 {
@@ -53,6 +83,7 @@ void fresh_tell(struct stream_state *st, int64_t skip_start_ms,
 							 &news[i]);
 		}
 	} while (n == (int)G_N_ELEMENTS(news));
+	fresh_told(st);
 }
 
 static void fresh_done(struct stream_state *st, int rc)

@@ -121,7 +121,7 @@ struct archive {
 	_Atomic int writer_owes;
 	_Atomic bool closing;
 
-	pthread_mutex_t lock;	 /* guards the next five; nothing is called
+	pthread_mutex_t lock;	 /* guards the next six; nothing is called
 				    under it */
 	GPtrArray *streams;	 /* snapshot, struct archive_stream */
 	GHashTable *by_id;	 /* stream id -> an entry of streams */
@@ -129,6 +129,7 @@ struct archive {
 	GHashTable *held;	 /* fragment id -> struct store_chunk: content
 				    that could not be cached on disk */
 	GHashTable *told;	 /* set of fragment ids, resized.c */
+	GHashTable *told_ids;	 /* stream id -> int64_t, fresh.c */
 
 	/* network thread only */
 	GHashTable *questions;	      /* ticket -> struct question */
@@ -187,6 +188,10 @@ void fresh_stop(struct stream_state *st);
    never shown without them. */
 void fresh_tell(struct stream_state *st, int64_t skip_start_ms,
 		int64_t skip_end_ms);
+/* Rows up to st->notified_id have been told. */
+void fresh_told(struct stream_state *st);
+/* Any thread: rows came in, by this process or another, that were not told. */
+bool fresh_untold(struct archive *a, uint32_t stream);
 /* Any thread. */
 bool fresh_enough(struct archive *a, const struct catalog_stream *row);
 

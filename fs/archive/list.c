@@ -153,7 +153,10 @@ void list_begin(struct question *q)
 	fresh_ensure(st, list_fresh, question_ref(q));
 }
 
-/* Known and fresh: answered on the caller's thread, without a detour. */
+/*
+ * Known and fresh: answered on the caller's thread, without a detour.  What
+ * another process has added must first be taken out of the kernel's cache.
+ */
 static bool known_already(struct archive *a, uint32_t stream, int64_t start_ms,
 			  int64_t end_ms)
 {
@@ -165,7 +168,7 @@ static bool known_already(struct archive *a, uint32_t stream, int64_t start_ms,
 		return false;
 	fresh = fresh_enough(a, &row);
 	catalog_stream_release(&row);
-	return fresh &&
+	return fresh && !fresh_untold(a, stream) &&
 	       catalog_knowledge(a->catalog, stream, a->o.axis, start_ms,
 				 end_ms, &k) == 0 &&
 	       k == CATALOG_KNOWN;

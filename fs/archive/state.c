@@ -43,6 +43,7 @@ struct stream_state *stream_state_get(struct archive *a, uint32_t stream)
 	/* What is there already was there before anything was shown. */
 	if (catalog_last_id(a->catalog, &st->notified_id) < 0)
 		st->notified_id = 0;
+	fresh_told(st);
 	g_hash_table_insert(a->states, GUINT_TO_POINTER(stream), st);
 	return st;
 }
