@@ -177,6 +177,13 @@ static void drop_unwanted(struct stream_state *st)
 	}
 }
 
+static int free_connections(const struct stream_state *st)
+{
+	int limit = st->a->o.media_connections;
+
+	return (limit > 0 ? limit : INT_MAX) - st->media_connections;
+}
+
 /*
  * The downloads of the next call, first come first: an even share of what is
  * ready for each connection that is free, so that none stays idle.  Where
@@ -186,8 +193,7 @@ static GPtrArray *next_batch(struct stream_state *st, int64_t *ret_wait_ms)
 {
 	GPtrArray *batch = g_ptr_array_new();
 	int64_t now_ms = fetch_now_ms(st->a), soonest_ms = INT64_MAX;
-	int free_connections = st->a->o.media_connections -
-			       st->media_connections;
+	guint connections = (guint)free_connections(st);
 	guint ready = 0, share;
 
 	for (GList *i = st->queued.head; i; i = i->next) {
@@ -197,7 +203,7 @@ static GPtrArray *next_batch(struct stream_state *st, int64_t *ret_wait_ms)
 		ready += d->not_before_ms <= now_ms;
 	}
 	*ret_wait_ms = MAX(soonest_ms - now_ms, 0);
-	share = (ready + (guint)free_connections - 1) / (guint)free_connections;
+	share = (ready + connections - 1) / connections;
 	share = MIN(share, KVS_MEDIA_MAX);
 	for (GList *i = st->queued.head; i && batch->len < share; i = i->next) {
 		struct download *d = i->data;
@@ -220,8 +226,7 @@ void fetch_schedule(struct stream_state *st)
 	if (atomic_load(&a->closing))
 		return;
 	drop_unwanted(st);
-	while (!g_queue_is_empty(&st->queued) &&
-	       st->media_connections < a->o.media_connections) {
+	while (!g_queue_is_empty(&st->queued) && free_connections(st) > 0) {
 		int64_t wait_ms;
 		g_autoptr(GPtrArray) batch = next_batch(st, &wait_ms);
 
