@@ -58,12 +58,17 @@ static void set_bucket(struct tree *t, const struct place *p,
 	const struct archive_stream *s = p->stream;
 	int64_t expires_in_ms;
 
-	if (!archive_settled(t->a, s->id, p->start_ms, p->end_ms)) {
+	/*
+	 * By the clock, not by what was listed: rsync and tar look at a folder
+	 * before they read it, and must find the same the next time.
+	 */
+	if (p->end_ms + CATALOG_SETTLE_MS <= archive_now_ms(t->a))
+		set_times(&e->st, p->end_ms);
+	else
 		set_times(&e->st,
 			  newest_ms(t, s, p->start_ms, p->end_ms, p->start_ms));
+	if (!archive_settled(t->a, s->id, p->start_ms, p->end_ms))
 		return;
-	}
-	set_times(&e->st, p->end_ms);
 	e->attr_ttl_ms = TREE_FOR_EVER;
 	/* With its last fragment the folder goes. */
 	expires_in_ms = p->end_ms - archive_alive_ms(t->a, s);

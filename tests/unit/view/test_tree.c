@@ -320,10 +320,11 @@ static void test_folder_attributes(void **state)
 	assert_int_equal(r.e.st.st_mode, S_IFDIR | 0555);
 	assert_int_equal(r.e.st.st_mtim.tv_sec, T_MS / 1000);
 	assert_int_equal(r.e.attr_ttl_ms, TTL_MS);
-	/* one that grows and holds nothing yet: as old as can be */
+	/* one that is over has its time before anybody has listed it */
 	r = attr(walk("fragments/2026-11-22/12"));
 	assert_int_equal(r.e.st.st_mtim.tv_sec,
-			 (DAY + 12 * UTC_HOUR_MS) / 1000);
+			 (DAY + 13 * UTC_HOUR_MS) / 1000);
+	assert_int_equal(r.e.attr_ttl_ms, TTL_MS);
 	fake_add(12, DAY + 12 * UTC_HOUR_MS + 1, "5");
 	fake_know(DAY, DAY + 13 * UTC_HOUR_MS);
 	r = attr(walk("fragments/2026-11-22/12"));
