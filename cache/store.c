@@ -5,6 +5,8 @@
 #include "fs/base/base.h"
 
 #include <errno.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
 
 /* Below this the index alone would fill it. */
 #define BUDGET_MIN_BYTES (INT64_C(1) << 20)
@@ -188,6 +190,17 @@ int store_stats(struct store *s, struct store_stats *ret_stats)
 
 /* ---- open and close --------------------------------------------------- */
 
+/*
+ * A page of a hole takes memory of a tmpfs once it is mapped, of which a full
+ * one has none.  read(2) needs none.
+ */
+static bool may_map(int dirfd)
+{
+	struct statfs fs;
+
+	return fstatfs(dirfd, &fs) == 0 && fs.f_type != TMPFS_MAGIC;
+}
+
 int store_open(int dirfd, struct cache_index *ix, const struct store_options *o,
 	       struct store **ret_store, char **ret_error)
 {
@@ -202,6 +215,7 @@ int store_open(int dirfd, struct cache_index *ix, const struct store_options *o,
 	s->dirfd = dirfd;
 	s->ix = ix;
 	s->options = *o;
+	s->maps = may_map(dirfd);
 	s->proc_fd = -1;
 	store_table_init(s);
 	pthread_cond_init(&s->no_jobs, NULL);

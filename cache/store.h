@@ -61,8 +61,9 @@ int store_chunk_fd(const struct store_chunk *c);
 int64_t store_chunk_size(const struct store_chunk *c);
 /*
  * The whole chunk mapped for reading, made at the first call, kept with the
- * chunk; NULL where mapping failed.  Give the pointer to the kernel (write(2),
- * vmsplice) and never touch the bytes: a failing disk would be SIGBUS.
+ * chunk; NULL where mapping failed, or reading from it may (tmpfs).  Give the
+ * pointer to the kernel (write(2), vmsplice) and never touch the bytes: a
+ * failing disk would be SIGBUS.
  */
 const uint8_t *store_chunk_map(struct store_chunk *c);
 

@@ -49,7 +49,7 @@ const uint8_t *store_chunk_map(struct store_chunk *c)
 	const uint8_t *other = NULL;
 	void *mine;
 
-	if (map || c->size_bytes <= 0)
+	if (map || c->size_bytes <= 0 || !c->s->maps)
 		return map;
 	/*
 	 * Not populated: 512 KiB written in four pieces take 38 us once mapped,

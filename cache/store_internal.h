@@ -43,6 +43,7 @@ struct store {
 	int dirfd;		/* borrowed */
 	struct cache_index *ix; /* borrowed */
 	struct store_options options;
+	bool maps; /* its chunks may be mapped */
 
 	int64_t proc; /* writer thread once open; 0: could not be made */
 	int proc_fd;
