@@ -32,6 +32,8 @@
 
 #define CATALOG_SETTLE_MS  INT64_C(120000)
 #define CATALOG_NUMBER_MAX 128
+/* Clocks that differ by less agree; a mark further ahead was a mistake. */
+#define CATALOG_AHEAD_MS INT64_C(60000)
 
 struct cache_index;
 struct catalog;
@@ -161,7 +163,10 @@ struct catalog_listing {
 	int64_t known_start_ms, known_end_ms, as_of_ms;
 	/* The mark moves to mark_ms (never back); 0: it stays. */
 	int64_t mark_ms;
-	/* A new chain begins at mark_ms: what was known before is stale. */
+	/*
+	 * A new chain begins at mark_ms, which may lie before the old mark:
+	 * what was known before is stale.
+	 */
 	bool new_chain;
 };
 /*

@@ -187,8 +187,10 @@ static int put_stream(struct index_conn *conn, const struct listing_job *j)
 	sqlite3_stmt *s = index_prepare(
 		conn, "UPDATE streams SET fragments = fragments + ?2,"
 		      " total_bytes = total_bytes + ?3,"
-		      " mark_ms = max(mark_ms, ?4),"
-		      " chain_ms = max(chain_ms, ?5) WHERE id = ?1");
+		      " mark_ms = CASE WHEN ?5 THEN ?4"
+		      " ELSE max(mark_ms, ?4) END,"
+		      " chain_ms = CASE WHEN ?5 THEN ?4 ELSE chain_ms END"
+		      " WHERE id = ?1");
 
 	if (!s)
 		return -EIO;
@@ -196,8 +198,25 @@ static int put_stream(struct index_conn *conn, const struct listing_job *j)
 	sqlite3_bind_int64(s, 2, j->added);
 	sqlite3_bind_int64(s, 3, j->added_bytes);
 	sqlite3_bind_int64(s, 4, j->l.mark_ms);
-	sqlite3_bind_int64(s, 5, j->l.new_chain ? j->l.mark_ms : 0);
+	sqlite3_bind_int(s, 5, j->l.new_chain);
 	return exec_one(conn, s);
+}
+
+/*
+ * What a clock that was ahead has called known as of a time still to come
+ * would outlive every chain until then.
+ */
+static int forget_future(struct index_conn *conn, const struct listing_job *j)
+{
+	sqlite3_stmt *s = index_prepare(conn,
+					"UPDATE known SET as_of_ms = 0"
+					" WHERE stream = ?1 AND as_of_ms > ?2");
+
+	if (!s)
+		return -EIO;
+	sqlite3_bind_int64(s, 1, j->l.stream);
+	sqlite3_bind_int64(s, 2, j->l.mark_ms + CATALOG_AHEAD_MS);
+	return index_exec(s);
 }
 
 static int listing_write(struct index_conn *conn, void *arg)
@@ -213,6 +232,8 @@ static int listing_write(struct index_conn *conn, void *arg)
 		rc = put_fragment(conn, j, &j->fragments[i]);
 	if (!rc && known.start_ms < known.end_ms)
 		rc = known_put(conn, j->l.stream, j->l.axis, &known);
+	if (!rc && j->l.new_chain)
+		rc = forget_future(conn, j);
 	return rc ? rc : put_stream(conn, j);
 }
 

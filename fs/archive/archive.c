@@ -98,11 +98,28 @@ void archive_owe(struct archive *a)
 	atomic_fetch_add(&a->writer_owes, 1);
 }
 
+struct payment {
+	struct archive *a;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+static void paid(void *arg)
+{
+	g_autofree struct payment *p = arg;
+
+	p->fn(p->arg);
+	/* Only now: what fn asks of the writer in turn is counted already, so
+	   that close never finds nothing owed in between. */
+	atomic_fetch_sub(&p->a->writer_owes, 1);
+}
+
 void archive_pay(struct archive *a, void (*fn)(void *arg), void *arg)
 {
-	/* Posted before it is counted as paid: close waits for both. */
-	net_loop_post(a->loop, fn, arg);
-	atomic_fetch_sub(&a->writer_owes, 1);
+	struct payment *p = g_new(struct payment, 1);
+
+	*p = (struct payment){a, fn, arg};
+	net_loop_post(a->loop, paid, p);
 }
 
 /* ---- time --------------------------------------------------------------- */
@@ -110,8 +127,20 @@ void archive_pay(struct archive *a, void (*fn)(void *arg), void *arg)
 void archive_learn_clock(struct archive *a)
 {
 	int64_t local_ms = clock_realtime_ms(a->o.clock);
+	int64_t offset_ms = kvs_now_ms(a->kvs) - local_ms;
+	int64_t was_ms = atomic_exchange(&a->server_offset_ms, offset_ms);
 
-	atomic_store(&a->server_offset_ms, kvs_now_ms(a->kvs) - local_ms);
+	a->learnt_gap_ms = local_ms - clock_monotonic_ms(a->o.clock);
+	if (was_ms - offset_ms > CATALOG_AHEAD_MS)
+		fresh_clock_was_ahead(a);
+}
+
+bool archive_clock_sure(const struct archive *a)
+{
+	int64_t gap_ms = clock_realtime_ms(a->o.clock) -
+			 clock_monotonic_ms(a->o.clock);
+
+	return ABS(gap_ms - a->learnt_gap_ms) < CATALOG_AHEAD_MS;
 }
 
 int64_t archive_now_ms(const struct archive *a)
@@ -172,7 +201,8 @@ bool archive_settled(struct archive *a, uint32_t stream, int64_t start_ms,
 
 	if (catalog_stream_get(a->catalog, stream, &row) < 0)
 		return false;
-	over = end_ms + CATALOG_SETTLE_MS <= row.mark_ms;
+	over = end_ms + CATALOG_SETTLE_MS <= row.mark_ms &&
+	       !fresh_mark_ahead(a, &row);
 	catalog_stream_release(&row);
 	return over &&
 	       catalog_knowledge(a->catalog, stream, a->o.axis, start_ms,
@@ -250,6 +280,9 @@ int archive_open(const struct archive_options *o,
 		archive_free(a);
 		return rc;
 	}
+	/* What comes in from now on may have to be told. */
+	if (catalog_last_id(catalog, &a->first_id) < 0)
+		a->first_id = 0;
 	rc = kvs_client_new(a->loop, settings, o->clock, o->random, &a->kvs);
 	if (rc < 0)
 		*ret_error = g_strdup_printf("cannot set up the client: %s",
@@ -330,11 +363,11 @@ void archive_close(struct archive *a)
 	 * What the writer thread still owes is posted to the loop, so the loop
 	 * must outlive it; and what is posted may owe again.
 	 */
+	run_on_loop(a, NULL);
 	while (atomic_load(&a->writer_owes) > 0) {
 		index_run(a->ix, write_nothing, NULL);
 		run_on_loop(a, NULL);
 	}
-	run_on_loop(a, NULL);
 	net_loop_free(a->loop);
 	archive_free(a);
 }

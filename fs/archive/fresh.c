@@ -16,7 +16,9 @@
 /* An older mark is not caught up: buckets are listed anew when touched. */
 #define CHAIN_MAX_MS INT64_C(3600000)
 /* Fragments that arrive while we ask, and clocks that differ a little. */
-#define AHEAD_MS 60000
+#define AHEAD_MS CATALOG_AHEAD_MS
+/* Rows told of in one go: the loop has other things to do. */
+#define TELL_MAX 4096
 /* After a failure nobody waits for the next try within this time. */
 #define FAILED_MS 5000
 
@@ -27,47 +29,59 @@ struct fresh_wait {
 
 bool fresh_enough(struct archive *a, const struct catalog_stream *row)
 {
-	return row->mark_ms > 0 &&
+	return row->mark_ms > 0 && !fresh_mark_ahead(a, row) &&
 	       archive_now_ms(a) - row->mark_ms <= a->o.metadata_ttl_ms;
 }
 
-void fresh_told(struct stream_state *st)
+bool fresh_mark_ahead(struct archive *a, const struct catalog_stream *row)
 {
-	struct archive *a = st->a;
-	int64_t *id;
+	return row->mark_ms - archive_now_ms(a) > AHEAD_MS;
+}
 
-	pthread_mutex_lock(&a->lock);
-	id = g_hash_table_lookup(a->told_ids, GUINT_TO_POINTER(st->id));
-	if (!id) {
-		id = g_new(int64_t, 1);
-		g_hash_table_insert(a->told_ids, GUINT_TO_POINTER(st->id), id);
-	}
-	*id = st->notified_id;
-	pthread_mutex_unlock(&a->lock);
+/* ---- what came in ------------------------------------------------------- */
+
+static int64_t told_id(struct archive *a, uint32_t stream)
+{
+	auto_unlock pthread_mutex_t *held = base_lock(&a->lock);
+	const int64_t *id = g_hash_table_lookup(a->told_ids,
+						GUINT_TO_POINTER(stream));
+
+	return id ? *id : a->first_id;
 }
 
 bool fresh_untold(struct archive *a, uint32_t stream)
 {
-	struct fragment next;
-	const int64_t *id;
-	int64_t told_id = -1;
+	struct fragment one;
 
-	pthread_mutex_lock(&a->lock);
-	id = g_hash_table_lookup(a->told_ids, GUINT_TO_POINTER(stream));
-	if (id)
-		told_id = *id;
-	pthread_mutex_unlock(&a->lock);
-	return told_id < 0 ||
-	       catalog_since(a->catalog, stream, told_id, &next, 1) != 0;
+	return catalog_since(a->catalog, stream, told_id(a, stream), &one, 1) !=
+	       0;
+}
+
+static void remember_told(struct stream_state *st)
+{
+	struct archive *a = st->a;
+	auto_unlock pthread_mutex_t *held = base_lock(&a->lock);
+
+	g_hash_table_replace(
+		a->told_ids, GUINT_TO_POINTER(st->id),
+		g_memdup2(&st->notified_id, sizeof(st->notified_id)));
+}
+
+static void tell_on(void *arg)
+{
+	struct stream_state *st = arg;
+
+	st->tell_timer = NULL;
+	fresh_tell(st, 0, 0);
 }
 
 void fresh_tell(struct stream_state *st, int64_t skip_start_ms,
 		int64_t skip_end_ms)
 {
 	struct archive *a = st->a;
-	struct fragment news[32];
-	int64_t t_ms;
-	int n;
+	struct fragment news[64];
+	int64_t t_ms, before = st->notified_id;
+	int n, told = 0;
 
 	do {
 		n = catalog_since(a->catalog, st->id, st->notified_id, news,
@@ -82,9 +96,16 @@ void fresh_tell(struct stream_state *st, int64_t skip_start_ms,
 				a->events.fragment_added(a->events_user,
 							 &news[i]);
 		}
-	} while (n == (int)G_N_ELEMENTS(news));
-	fresh_told(st);
+		told += n;
+	} while (n == (int)G_N_ELEMENTS(news) && told < TELL_MAX);
+	if (st->notified_id != before)
+		remember_told(st);
+	if (n == (int)G_N_ELEMENTS(news) && !st->tell_timer &&
+	    !atomic_load(&a->closing))
+		st->tell_timer = net_timer_start(a->loop, 0, tell_on, st);
 }
+
+/* ---- those who wait ----------------------------------------------------- */
 
 static void fresh_done(struct stream_state *st, int rc)
 {
@@ -103,10 +124,7 @@ static void fresh_done(struct stream_state *st, int rc)
 
 static void caught_up(void *arg, int rc)
 {
-	struct stream_state *st = arg;
-
-	fresh_tell(st, 0, 0);
-	fresh_done(st, rc);
+	fresh_done(arg, rc);
 }
 
 /* ---- a new chain: nothing is asked, the mark begins now ----------------- */
@@ -120,7 +138,8 @@ static void chain_begun(void *arg)
 {
 	g_autofree struct chain *c = arg;
 
-	caught_up(c->st, c->rc);
+	fresh_tell(c->st, 0, 0);
+	fresh_done(c->st, c->rc);
 }
 
 static void chain_written(void *arg, int rc)
@@ -155,8 +174,36 @@ static void catch_up(struct stream_state *st, const struct catalog_stream *row)
 	list_pages(st, &r, caught_up, st);
 }
 
+static bool mark_ahead(struct stream_state *st)
+{
+	struct catalog_stream row;
+	bool ahead;
+
+	if (catalog_stream_get(st->a->catalog, st->id, &row) < 0)
+		return false;
+	ahead = fresh_mark_ahead(st->a, &row);
+	catalog_stream_release(&row);
+	return ahead;
+}
+
+/* At once: by the time that a mark lies ahead of it would seem to be true. */
+void fresh_clock_was_ahead(struct archive *a)
+{
+	GHashTableIter it;
+	void *st;
+
+	if (atomic_load(&a->closing))
+		return;
+	g_hash_table_iter_init(&it, a->states);
+	while (g_hash_table_iter_next(&it, NULL, &st))
+		if (mark_ahead(st))
+			begin_chain(st);
+}
+
 void fresh_stop(struct stream_state *st)
 {
+	if (st->tell_timer)
+		net_timer_cancel(g_steal_pointer(&st->tell_timer));
 	fresh_done(st, -EIO);
 }
 
@@ -192,7 +239,7 @@ void fresh_ensure(struct stream_state *st, fresh_fn fn, void *arg)
 	w->arg = arg;
 	g_ptr_array_add(st->fresh_waiters, w);
 	if (!under_way) {
-		if (!row.mark_ms ||
+		if (!row.mark_ms || fresh_mark_ahead(a, &row) ||
 		    archive_now_ms(a) - row.mark_ms > CHAIN_MAX_MS)
 			begin_chain(st);
 		else

@@ -9,12 +9,16 @@
 static void drop_oldest(struct archive *a)
 {
 	g_autofree int64_t *id = g_queue_pop_head(&a->held_order);
-	auto_unlock pthread_mutex_t *held = base_lock(&a->lock);
-	struct store_chunk *c = g_hash_table_lookup(a->held, id);
+	pthread_mutex_t *held = base_lock(&a->lock);
+	void *key = NULL, *c = NULL;
 
-	if (c)
-		a->memory_used -= store_chunk_size(c);
-	g_hash_table_remove(a->held, id);
+	g_hash_table_steal_extended(a->held, id, &key, &c);
+	pthread_mutex_unlock(held);
+	g_free(key);
+	if (!c)
+		return;
+	a->memory_used -= store_chunk_size(c);
+	store_chunk_unref(c);
 }
 
 void held_keep(struct archive *a, int64_t fragment, struct store_chunk *c)

@@ -79,6 +79,7 @@ struct stream_state {
 	GPtrArray *fresh_waiters; /* struct fresh_wait */
 	int64_t fresh_failed_ms;  /* monotonic; 0: it did not */
 	int64_t notified_id;	  /* rows up to this id have been told */
+	struct net_timer *tell_timer;
 
 	/* list.c */
 	GPtrArray *listings; /* pages.c: struct listing under way */
@@ -121,6 +122,8 @@ struct archive {
 	_Atomic int writer_owes;
 	_Atomic bool closing;
 
+	int64_t first_id; /* the catalog's last when opened */
+
 	pthread_mutex_t lock;	 /* guards the next six; nothing is called
 				    under it */
 	GPtrArray *streams;	 /* snapshot, struct archive_stream */
@@ -138,8 +141,12 @@ struct archive {
 	GHashTable *states;    /* stream id -> struct stream_state */
 	GHashTable *downloads; /* fragment id -> struct download */
 	GQueue held_order;     /* of ids in held, oldest first */
-	int64_t memory_used;   /* bytes in memory-backed downloads, held */
+	int64_t memory_used;   /* bytes held */
+	int64_t pending_bytes; /* of all downloads: not yet in a file */
+	int64_t said_uncached_ms;
 	bool said_uncached;
+	/* Local clock - monotonic one, when server time was learnt last. */
+	int64_t learnt_gap_ms;
 	GPtrArray *refresh_waiters; /* struct question, streams.c */
 	struct kvs_call *refresh_call;
 	int64_t streams_at_ms; /* monotonic */
@@ -151,6 +158,8 @@ void stream_state_free(void *state);
 
 /* After anything the service answered: remember its clock. */
 void archive_learn_clock(struct archive *a);
+/* The machine's clock was not set, nor the machine asleep, since then. */
+bool archive_clock_sure(const struct archive *a);
 
 /* Log a failure once: what, to what, and what the service called it. */
 void archive_log_error(const struct stream_state *st, const char *what,
@@ -188,12 +197,14 @@ void fresh_stop(struct stream_state *st);
    never shown without them. */
 void fresh_tell(struct stream_state *st, int64_t skip_start_ms,
 		int64_t skip_end_ms);
-/* Rows up to st->notified_id have been told. */
-void fresh_told(struct stream_state *st);
-/* Any thread: rows came in, by this process or another, that were not told. */
-bool fresh_untold(struct archive *a, uint32_t stream);
+/* Our idea of server time was ahead, and so are marks we have set. */
+void fresh_clock_was_ahead(struct archive *a);
 /* Any thread. */
 bool fresh_enough(struct archive *a, const struct catalog_stream *row);
+/* Somebody's clock was wrong when it was set: it says nothing. */
+bool fresh_mark_ahead(struct archive *a, const struct catalog_stream *row);
+/* Another process brought rows of which nobody was told here. */
+bool fresh_untold(struct archive *a, uint32_t stream);
 
 /* pages.c: every page of a range into the catalog, then fn(arg, rc); rc 1:
    there was a second page that was not asked for */
@@ -206,6 +217,7 @@ struct list_range {
 	/* What becomes known, and the mark, when all pages are in. */
 	bool known;
 	int64_t mark_ms;
+	int64_t skip_start_ms, skip_end_ms; /* fresh_tell()'s */
 };
 void list_pages(struct stream_state *st, const struct list_range *r, list_fn fn,
 		void *arg);

@@ -12,7 +12,6 @@
 struct bucket {
 	struct stream_state *st;
 	int64_t start_ms, end_ms;
-	bool was_unknown;
 	GPtrArray *waiters;
 };
 
@@ -41,9 +40,6 @@ static void bucket_listed(void *arg, int rc)
 	struct bucket *b = arg;
 
 	g_ptr_array_remove_fast(b->st->buckets, b);
-	/* What nobody had listed was never shown without these rows. */
-	fresh_tell(b->st, b->start_ms,
-		   b->was_unknown ? b->end_ms : b->start_ms);
 	for (guint i = 0; i < b->waiters->len; i++) {
 		struct question *q = b->waiters->pdata[i];
 
@@ -75,18 +71,33 @@ static struct bucket *list_bucket(struct stream_state *st, int64_t start_ms,
 				  int64_t end_ms)
 {
 	struct bucket *b = g_new0(struct bucket, 1);
-	enum catalog_knowledge k;
 
 	b->st = st;
 	b->start_ms = start_ms;
 	b->end_ms = end_ms;
 	b->waiters = g_ptr_array_new();
-	b->was_unknown = catalog_knowledge(st->a->catalog, st->id,
-					   st->a->o.axis, start_ms, end_ms,
-					   &k) == 0 &&
-			 k == CATALOG_UNKNOWN;
 	g_ptr_array_add(st->buckets, b);
 	return b;
+}
+
+static void list_bucket_pages(struct bucket *b)
+{
+	struct archive *a = b->st->a;
+	struct list_range r = {.axis = a->o.axis,
+			       .start_ms = b->start_ms,
+			       .end_ms = b->end_ms,
+			       .max_results = KVS_LIST_MAX,
+			       .known = true};
+	enum catalog_knowledge k;
+
+	/* What nobody had listed was never shown without its rows. */
+	if (catalog_knowledge(a->catalog, b->st->id, a->o.axis, b->start_ms,
+			      b->end_ms, &k) == 0 &&
+	    k == CATALOG_UNKNOWN) {
+		r.skip_start_ms = b->start_ms;
+		r.skip_end_ms = b->end_ms;
+	}
+	list_pages(b->st, &r, bucket_listed, b);
 }
 
 /* Ask for the first part of the question's range that is not known. */
@@ -116,13 +127,7 @@ static void fill_gap(struct question *q, const struct bucket *just_listed)
 	}
 	b = list_bucket(st, start_ms, end_ms);
 	g_ptr_array_add(b->waiters, question_ref(q));
-	list_pages(st,
-		   &(struct list_range){.axis = a->o.axis,
-					.start_ms = start_ms,
-					.end_ms = end_ms,
-					.max_results = KVS_LIST_MAX,
-					.known = true},
-		   bucket_listed, b);
+	list_bucket_pages(b);
 }
 
 static void list_fresh(void *arg, int rc)

@@ -40,11 +40,19 @@ static void listing_finish(void *arg)
 	struct listing *l = arg;
 	list_fn fn = l->fn;
 	void *fn_arg = l->arg;
-	int rc = l->rc;
+	/* The catalog's errno is none of those that users know. */
+	int rc = l->rc < 0 && l->rc != -EAGAIN ? archive_errno(l->rc) : l->rc;
 
+	fresh_tell(l->st, l->r.skip_start_ms, l->r.skip_end_ms);
 	g_ptr_array_remove_fast(l->st->listings, l);
 	listing_free(l);
 	fn(fn_arg, rc);
+}
+
+static void say_unwritable(const struct listing *l, int rc)
+{
+	g_warning("stream %s: the catalog cannot be written: %s", l->st->name,
+		  g_strerror(-rc));
 }
 
 static void page_written(void *arg, int rc)
@@ -52,11 +60,42 @@ static void page_written(void *arg, int rc)
 	struct listing *l = arg;
 
 	if (rc < 0) {
-		g_warning("stream %s: the catalog cannot be written: %s",
-			  l->st->name, g_strerror(-rc));
+		say_unwritable(l, rc);
 		l->rc = rc;
 	}
 	archive_pay(l->st->a, listing_finish, l);
+}
+
+static void next_page(void *arg)
+{
+	struct listing *l = arg;
+
+	if (atomic_load(&l->st->a->closing))
+		return; /* pages_free() */
+	if (l->rc < 0) {
+		listing_finish(l);
+		return;
+	}
+	fresh_tell(l->st, l->r.skip_start_ms, l->r.skip_end_ms);
+	ask_page(l);
+}
+
+static void page_kept(void *arg, int rc)
+{
+	struct listing *l = arg;
+
+	l->rc = rc;
+	if (rc < 0)
+		say_unwritable(l, rc);
+	archive_pay(l->st->a, next_page, l);
+}
+
+/* What was wrong with our clock when the listing began must not stay. */
+static int64_t not_ahead(struct listing *l, int64_t t_ms)
+{
+	int64_t now_ms = archive_now_ms(l->st->a);
+
+	return t_ms - now_ms > CATALOG_AHEAD_MS ? now_ms : t_ms;
 }
 
 /* The last write of a listing; more: there was another page we leave. */
@@ -67,8 +106,8 @@ static void put_last(struct listing *l, const struct fragment *rows, size_t n,
 				    .fragments = rows,
 				    .n = n,
 				    .axis = l->r.axis,
-				    .as_of_ms = l->as_of_ms,
-				    .mark_ms = l->r.mark_ms};
+				    .as_of_ms = not_ahead(l, l->as_of_ms),
+				    .mark_ms = not_ahead(l, l->r.mark_ms)};
 
 	if (l->r.known && !more) {
 		c.known_start_ms = l->r.start_ms;
@@ -97,12 +136,15 @@ static struct fragment *rows_of(struct listing *l,
 
 static void listing_failed(struct listing *l, const struct kvs_error *e)
 {
-	if (e->rc == -ERANGE) { /* outside of the retention: nothing there */
+	archive_learn_clock(l->st->a);
+	if (e->rc == -ERANGE && !l->r.mark_ms) {
+		/* outside of the retention: nothing is there */
 		put_last(l, NULL, 0, false);
 		return;
 	}
 	archive_log_error(l->st, "cannot list fragments", NULL, e);
-	l->rc = archive_errno(e->rc);
+	/* "Up to now" is never outside: nothing was learnt, no mark moves. */
+	l->rc = e->rc == -ERANGE ? -EAGAIN : archive_errno(e->rc);
 	listing_finish(l);
 }
 
@@ -132,15 +174,18 @@ static void page_arrived(void *user, const struct kvs_error *e,
 					  .message = "the listing has no end"});
 		return;
 	}
-	/* The writer keeps the order, so this need not be waited for. */
+	/*
+	 * Waited for: a page that could not be kept must not be called known
+	 * with the rest, and a fast service must not fill our memory.
+	 */
+	g_free(l->token);
+	l->token = g_strdup(next_token);
+	archive_owe(l->st->a);
 	catalog_put_listing(l->st->a->catalog,
 			    &(struct catalog_listing){.stream = l->st->id,
 						      .fragments = rows,
 						      .n = n},
-			    NULL, NULL);
-	g_free(l->token);
-	l->token = g_strdup(next_token);
-	ask_page(l);
+			    page_kept, l);
 }
 
 static void ask_page(void *arg)

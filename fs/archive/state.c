@@ -10,6 +10,8 @@
 #define HOUSEKEEPING_MS (10 * UTC_MINUTE_MS)
 /* The catalog may take at most this share of the budget (DESIGN section 6). */
 #define CATALOG_SHARE 4
+/* Expired rows between two looks at whether the writer keeps up. */
+#define SWEEP_ROWS 64
 
 /* ---- per-stream state, network thread ----------------------------------- */
 
@@ -40,10 +42,8 @@ struct stream_state *stream_state_get(struct archive *a, uint32_t stream)
 					     g_free);
 	g_queue_init(&st->queued);
 	quota_init(st);
-	/* What is there already was there before anything was shown. */
-	if (catalog_last_id(a->catalog, &st->notified_id) < 0)
-		st->notified_id = 0;
-	fresh_told(st);
+	/* What was there already was there before anything was shown. */
+	st->notified_id = a->first_id;
 	g_hash_table_insert(a->states, GUINT_TO_POINTER(stream), st);
 	return st;
 }
@@ -65,43 +65,128 @@ void stream_state_free(void *state)
 
 /* ---- housekeeping ------------------------------------------------------- */
 
-static void expire_stream(struct archive *a, const struct archive_stream *s)
-{
-	int64_t alive_ms = archive_alive_ms(a, s);
-	struct fragment gone[64];
-	int64_t after_ms = INT64_MIN, after_id = 0;
-	int n;
+/*
+ * Goes through the streams a little at a time, at the writer's pace: a whole
+ * catalog may have expired while nothing was mounted, and neither the loop nor
+ * the writer's queue is to be filled with that.
+ */
+struct sweep {
+	struct archive *a;
+	GPtrArray *streams;
+	guint at;
+	int64_t alive_ms, after_ms, after_id; /* of the stream at `at` */
+};
 
-	do {
-		n = catalog_page(a->catalog, s->id, CATALOG_SERVER, INT64_MIN,
-				 alive_ms, INT64_MIN, after_ms, after_id, gone,
-				 G_N_ELEMENTS(gone));
-		for (int i = 0; i < n; i++) {
-			for (int raw = 0; raw < 2; raw++)
-				store_drop(a->store, &(struct store_key){
-							     s->id,
-							     gone[i].number,
-							     raw != 0,
-						     });
-			after_ms = gone[i].server_ms;
-			after_id = gone[i].id;
-		}
-	} while (n == (int)G_N_ELEMENTS(gone));
-	catalog_expire(a->catalog, s->id, alive_ms);
+static void sweep_step(void *arg);
+
+static void next_stream(struct sweep *s)
+{
+	const struct archive_stream *stream;
+
+	s->after_ms = INT64_MIN;
+	s->after_id = 0;
+	if (s->at == s->streams->len)
+		return;
+	stream = s->streams->pdata[s->at];
+	s->alive_ms = archive_alive_ms(s->a, stream);
+}
+
+/* Drops chunks of some expired rows; how many, or -errno. */
+static int drop_some(struct sweep *s, uint32_t stream)
+{
+	struct archive *a = s->a;
+	struct fragment gone[SWEEP_ROWS];
+	int n = catalog_page(a->catalog, stream, CATALOG_SERVER, INT64_MIN,
+			     s->alive_ms, INT64_MIN, s->after_ms, s->after_id,
+			     gone, SWEEP_ROWS);
+
+	for (int i = 0; i < n; i++) {
+		store_drop(a->store,
+			   &(struct store_key){.stream = stream,
+					       .number = gone[i].number,
+					       .raw = a->o.raw});
+		s->after_ms = gone[i].server_ms;
+		s->after_id = gone[i].id;
+	}
+	return n;
+}
+
+static void sweep_free(struct sweep *s)
+{
+	g_ptr_array_unref(s->streams);
+	g_free(s);
+}
+
+static void sweep_end(struct sweep *s)
+{
+	struct archive *a = s->a;
+	struct store_stats stats;
+
+	sweep_free(s);
+	if (store_stats(a->store, &stats) == 0)
+		catalog_trim(a->catalog, stats.budget_bytes / CATALOG_SHARE);
+	state_start_housekeeping(a);
+}
+
+static int write_nothing(struct index_conn *conn, void *arg)
+{
+	return 0;
+}
+
+static void writer_is_here(void *arg, int rc)
+{
+	struct sweep *s = arg;
+
+	archive_pay(s->a, sweep_step, s);
+}
+
+static void sweep_step(void *arg)
+{
+	struct sweep *s = arg;
+	struct archive *a = s->a;
+
+	if (atomic_load(&a->closing)) {
+		sweep_free(s);
+		return;
+	}
+	for (int work = 0; work < SWEEP_ROWS && s->at < s->streams->len;) {
+		const struct archive_stream *stream = s->streams->pdata[s->at];
+		int n = drop_some(s, stream->id);
+
+		work += MAX(n, 1);
+		if (n == SWEEP_ROWS)
+			continue;
+		/* A row goes after its chunk, which is found through it. */
+		if (n >= 0)
+			catalog_expire(a->catalog, stream->id, s->alive_ms);
+		s->at++;
+		next_stream(s);
+	}
+	if (s->at == s->streams->len) {
+		sweep_end(s);
+		return;
+	}
+	archive_owe(a);
+	index_post(a->ix, write_nothing, writer_is_here, s);
 }
 
 static void housekeeping(void *arg)
 {
 	struct archive *a = arg;
-	g_autoptr(GPtrArray) streams = archive_streams(a);
-	struct store_stats stats;
+	struct sweep *s;
 
-	for (guint i = 0; i < streams->len; i++)
-		expire_stream(a, streams->pdata[i]);
-	if (store_stats(a->store, &stats) == 0)
-		catalog_trim(a->catalog, stats.budget_bytes / CATALOG_SHARE);
-	a->housekeeping = net_timer_start(a->loop, HOUSEKEEPING_MS,
-					  housekeeping, a);
+	a->housekeeping = NULL;
+	/* By a clock that was set since the service told the time, all might
+	   seem to have expired. */
+	if (!archive_clock_sure(a)) {
+		state_start_housekeeping(a);
+		return;
+	}
+	s = g_new0(struct sweep, 1);
+	s->a = a;
+	s->streams = archive_streams(a);
+	next_stream(s);
+	sweep_step(s);
 }
 
 void state_start_housekeeping(void *archive)

@@ -80,24 +80,29 @@ static void swap_in(struct archive *a, GPtrArray *set)
 	a->by_id = by_id;
 }
 
-static void install(struct archive *a, GPtrArray *infos)
+/* 0 or -errno: then the set stays as it was. */
+static int install(struct archive *a, GPtrArray *infos)
 {
-	GPtrArray *set = g_ptr_array_new_with_free_func(stream_free);
+	g_autoptr(GPtrArray) set = g_ptr_array_new_with_free_func(stream_free);
 	struct catalog_stream row;
 
 	for (guint i = 0; i < infos->len; i++) {
 		const struct kvs_stream_info *info = infos->pdata[i];
 		struct archive_stream *s;
+		struct stream_state *st;
 
 		if (catalog_stream_find(a->catalog, a->endpoint, info->arn,
 					&row) < 0)
-			continue;
+			return -EIO;
 		s = g_new0(struct archive_stream, 1);
 		s->id = row.id;
 		s->name = g_strdup(info->name);
 		s->arn = g_strdup(info->arn);
 		s->created_ms = info->created_ms;
 		s->retention_ms = info->retention_ms;
+		st = g_hash_table_lookup(a->states, GUINT_TO_POINTER(s->id));
+		if (st)
+			st->retention_ms = s->retention_ms;
 		g_ptr_array_add(set, s);
 		if (a->o.slack_bytes >= 0 &&
 		    row.slack_bytes != a->o.slack_bytes)
@@ -106,7 +111,8 @@ static void install(struct archive *a, GPtrArray *infos)
 		catalog_stream_release(&row);
 	}
 	g_ptr_array_sort(set, by_name);
-	swap_in(a, set);
+	swap_in(a, g_steal_pointer(&set));
+	return 0;
 }
 
 static void written(void *arg)
@@ -114,7 +120,7 @@ static void written(void *arg)
 	struct update *u = arg;
 
 	if (u->rc == 0)
-		install(u->a, u->infos);
+		u->rc = install(u->a, u->infos);
 	u->fn(u->arg, u->rc);
 	g_ptr_array_unref(u->infos);
 	g_free(u);
@@ -126,6 +132,24 @@ static void rows_put(void *arg, int rc)
 
 	u->rc = rc;
 	archive_pay(u->a, written, u);
+}
+
+/*
+ * What had expired when a bucket was listed was called known with the rest.
+ * Where fragments are kept for longer than that, it is to be asked for again.
+ */
+static void kept_longer(struct archive *a, const struct kvs_stream_info *info)
+{
+	struct catalog_listing l = {.mark_ms = archive_now_ms(a),
+				    .new_chain = true};
+	struct catalog_stream row;
+
+	if (catalog_stream_find(a->catalog, a->endpoint, info->arn, &row) < 0)
+		return;
+	l.stream = row.id;
+	if (row.mark_ms && row.retention_ms < info->retention_ms)
+		catalog_put_listing(a->catalog, &l, NULL, NULL);
+	catalog_stream_release(&row);
 }
 
 static void update_streams(struct archive *a, GPtrArray *infos,
@@ -143,6 +167,7 @@ static void update_streams(struct archive *a, GPtrArray *infos,
 		rows[i].name = info->name;
 		rows[i].created_ms = info->created_ms;
 		rows[i].retention_ms = info->retention_ms;
+		kept_longer(a, info);
 	}
 	u->a = a;
 	u->infos = g_ptr_array_ref(infos);

@@ -76,21 +76,32 @@ static void survey_drop(struct survey *s)
 	g_free(s);
 }
 
+static gboolean long_ago(void *key, void *at_ms, void *now_ms)
+{
+	return *(int64_t *)now_ms - *(int64_t *)at_ms >= AGAIN_MS;
+}
+
+static void remember_surveyed(struct survey *s)
+{
+	struct stream_state *st = s->st;
+	int64_t now_ms = clock_monotonic_ms(st->a->o.clock);
+
+	/* A walk through ten years of folders leaves nothing behind. */
+	g_hash_table_foreach_remove(st->surveyed, long_ago, &now_ms);
+	g_hash_table_replace(st->surveyed, g_strdup(s->key),
+			     g_memdup2(&now_ms, sizeof(now_ms)));
+}
+
 static void survey_answer(struct survey *s, int rc)
 {
 	struct stream_state *st = s->st;
-	int64_t *at_ms;
 
 	if (!s->answered) {
 		s->answered = true;
 		if (s->timer)
 			net_timer_cancel(g_steal_pointer(&s->timer));
-		if (rc == 0) {
-			at_ms = g_new(int64_t, 1);
-			*at_ms = clock_monotonic_ms(st->a->o.clock);
-			g_hash_table_replace(st->surveyed, g_strdup(s->key),
-					     at_ms);
-		}
+		if (rc == 0)
+			remember_surveyed(s);
 		waiters_answer(&s->waiters, rc);
 	}
 	if (s->in_flight == 0) {
@@ -120,7 +131,6 @@ static void probe_done(void *arg, int rc)
 
 	p->s = NULL;
 	s->in_flight--;
-	fresh_tell(s->st, 0, 0);
 	/* rc 0: the run is known to the end; < 0: it stays unknown. */
 	if (rc > 0 && !s->answered &&
 	    catalog_next_time(a->catalog, s->st->id, a->o.axis, run.start_ms,
@@ -190,7 +200,6 @@ static void wide_done(void *arg, int rc)
 	int64_t first_ms;
 
 	s->in_flight--;
-	fresh_tell(s->st, 0, 0);
 	if (rc < 0) {
 		/* What is known of the range must do; nothing is an error. */
 		if (catalog_next_time(a->catalog, s->st->id, a->o.axis,

@@ -31,11 +31,17 @@ struct fake {
 	GArray *fragments; /* guarded by lock */
 	_Atomic int lists, medias, numbers_asked;
 	_Atomic int list_rc, media_rc, describe_rc;
-	_Atomic int fail_medias;    /* so many calls get media_rc */
-	_Atomic int not_found;	    /* so many documents say so */
-	_Atomic int missing;	    /* so many documents are left out */
-	_Atomic int cut;	    /* so many bodies end early */
-	_Atomic int hold_media;	    /* bodies stop half way */
+	_Atomic int fail_medias;  /* so many calls get media_rc */
+	_Atomic int not_found;	  /* so many documents say so */
+	_Atomic int missing;	  /* so many documents are left out */
+	_Atomic int cut;	  /* so many bodies end early */
+	_Atomic int breaks;	  /* so many bodies break off with an error */
+	_Atomic int internal;	  /* so many documents say error 5000 */
+	_Atomic int nameless;	  /* so many documents say no number */
+	_Atomic int endless;	  /* a body's last block comes for ever */
+	_Atomic int open_medias;  /* calls under way */
+	_Atomic int64_t ahead_ms; /* what is wrong with our idea of its time */
+	_Atomic int hold_media;	  /* bodies stop half way */
 	_Atomic int refuse_batches; /* calls with several numbers: -EIO */
 	_Atomic int empty_pages;
 	_Atomic int64_t retention_ms;
@@ -58,13 +64,15 @@ struct kvs_call {
 	char *token;
 	struct kvs_media_ops media;
 	GByteArray *body;
-	size_t sent;
+	size_t sent, again_at; /* after the end goes on there; 0: it ends */
 	GPtrArray *numbers;
-	int rc;
+	int rc, end_rc;
 };
 
 static void call_free(struct kvs_call *call)
 {
+	if (call->numbers)
+		atomic_fetch_sub(&fake.open_medias, 1);
 	g_free(call->token);
 	g_clear_pointer(&call->body, g_byte_array_unref);
 	g_clear_pointer(&call->numbers, g_ptr_array_unref);
@@ -95,7 +103,7 @@ void kvs_client_free(struct kvs_client *c)
 
 int64_t kvs_now_ms(const struct kvs_client *c)
 {
-	return clock_realtime_ms(c->clock);
+	return clock_realtime_ms(c->clock) + atomic_load(&fake.ahead_ms);
 }
 
 void kvs_stream_info_free(struct kvs_stream_info *s)
@@ -247,7 +255,8 @@ static void put_element(GByteArray *b, const char *id, guint id_bytes,
 {
 	g_byte_array_append(b, (const guint8 *)id, id_bytes);
 	put_size(b, n);
-	g_byte_array_append(b, data, n);
+	if (data)
+		g_byte_array_append(b, data, n);
 }
 
 static void put_tag(GByteArray *b, const char *name, const char *value)
@@ -261,9 +270,13 @@ static void put_tag(GByteArray *b, const char *name, const char *value)
 	put_element(b, "\x73\x73", 2, tag->data, tag->len);
 }
 
-/* The bytes the service sends for one fragment; content differs for each. */
-static GByteArray *fake_document(const struct fake_fragment *f, bool not_found)
+/*
+ * The bytes the service sends for one fragment; content differs for each.
+ * error: an in-band one instead of it; 0: none; -1: content without a number.
+ */
+static GByteArray *fake_document_as(const struct fake_fragment *f, int error)
 {
+	g_autofree char *id = g_strdup_printf("%d", error);
 	GByteArray *b = g_byte_array_new();
 	g_autoptr(GByteArray) tags = g_byte_array_new();
 	g_autoptr(GByteArray) cluster = g_byte_array_new();
@@ -274,22 +287,49 @@ static GByteArray *fake_document(const struct fake_fragment *f, bool not_found)
 			    (const guint8 *)"\x18\x53\x80\x67\x01\xFF\xFF\xFF"
 					    "\xFF\xFF\xFF\xFF",
 			    12);
-	put_tag(tags, "AWS_KINESISVIDEO_FRAGMENT_NUMBER", f->number);
-	if (not_found) {
+	if (error >= 0)
+		put_tag(tags, "AWS_KINESISVIDEO_FRAGMENT_NUMBER", f->number);
+	if (error > 0) {
 		put_tag(tags, "AWS_KINESISVIDEO_ERROR_CODE",
-			"FRAGMENT_NOT_FOUND");
-		put_tag(tags, "AWS_KINESISVIDEO_ERROR_ID", "3000");
+			error == 3000 ? "FRAGMENT_NOT_FOUND" : "INTERNAL");
+		put_tag(tags, "AWS_KINESISVIDEO_ERROR_ID", id);
 	}
 	put_element(b, "\x12\x54\xC3\x67", 4, tags->data, tags->len);
-	if (not_found)
+	if (error > 0)
 		return b;
 	put_element(cluster, "\xE7", 1, "\x00", 1);
 	block[0] = 0x81;
 	for (int i = 0; i < f->payload_bytes; i++)
 		block[4 + i] = (uint8_t)(f->number[15 + i % 18] + i / 251);
 	put_element(cluster, "\xA3", 1, block, (guint)f->payload_bytes + 4);
-	put_element(b, "\x1F\x43\xB6\x75", 4, cluster->data, cluster->len);
+	if (atomic_load(&fake.endless)) /* of unknown size */
+		g_byte_array_append(b,
+				    (const guint8 *)"\x1F\x43\xB6\x75\x01\xFF"
+						    "\xFF\xFF\xFF\xFF\xFF\xFF",
+				    12);
+	else
+		put_element(b, "\x1F\x43\xB6\x75", 4, NULL, cluster->len);
+	g_byte_array_append(b, cluster->data, cluster->len);
 	return b;
+}
+
+static GByteArray *fake_document(const struct fake_fragment *f)
+{
+	return fake_document_as(f, 0);
+}
+
+static bool take_one(_Atomic int *knob)
+{
+	return atomic_load(knob) > 0 && atomic_fetch_sub(knob, 1) > 0;
+}
+
+static int next_error(void)
+{
+	if (take_one(&fake.not_found))
+		return 3000;
+	if (take_one(&fake.internal))
+		return 5000;
+	return take_one(&fake.nameless) ? -1 : 0;
 }
 
 static void build_body(struct kvs_call *call)
@@ -302,26 +342,24 @@ static void build_body(struct kvs_call *call)
 			const struct fake_fragment *f = &g_array_index(
 				fake.fragments, struct fake_fragment, i);
 			g_autoptr(GByteArray) doc = NULL;
-			bool lost = false;
 
 			if (strcmp(f->number, call->numbers->pdata[n]) != 0)
 				continue;
-			if (atomic_load(&fake.missing) > 0) {
-				atomic_fetch_sub(&fake.missing, 1);
+			if (take_one(&fake.missing))
 				continue;
-			}
-			if (atomic_load(&fake.not_found) > 0) {
-				atomic_fetch_sub(&fake.not_found, 1);
-				lost = true;
-			}
-			doc = fake_document(f, lost);
+			doc = fake_document_as(f, next_error());
+			if (atomic_load(&fake.endless))
+				call->again_at = call->body->len + doc->len -
+						 (gsize)f->payload_bytes - 9;
 			g_byte_array_append(call->body, doc->data, doc->len);
 		}
 	}
 	pthread_mutex_unlock(&fake.lock);
-	if (atomic_load(&fake.cut) > 0) {
-		atomic_fetch_sub(&fake.cut, 1);
+	if (take_one(&fake.cut))
 		g_byte_array_set_size(call->body, call->body->len * 2 / 3);
+	if (take_one(&fake.breaks)) {
+		g_byte_array_set_size(call->body, call->body->len * 2 / 3);
+		call->end_rc = -ETIMEDOUT;
 	}
 }
 
@@ -345,10 +383,14 @@ static void media_now(void *arg)
 		call->rc = call->media.body(call->user,
 					    call->body->data + call->sent, n);
 		call->sent += n;
+		if (call->sent == call->body->len && call->again_at)
+			call->sent = call->again_at;
 		call->timer = net_timer_start(call->c->loop, 0, media_now,
 					      call);
 		return;
 	}
+	if (!call->rc)
+		e = fake_error(call->end_rc);
 	call->media.done(call->user, &e);
 	call_free(call);
 }
@@ -364,6 +406,7 @@ struct kvs_call *kvs_get_media(struct kvs_client *c, const char *arn,
 	call->numbers = g_ptr_array_new_with_free_func(g_free);
 	for (size_t i = 0; i < n; i++)
 		g_ptr_array_add(call->numbers, g_strdup(numbers[i]));
+	atomic_fetch_add(&fake.open_medias, 1);
 	atomic_fetch_add(&fake.medias, 1);
 	atomic_fetch_add(&fake.numbers_asked, (int)n);
 	if (atomic_load(&fake.fail_medias) > 0) {

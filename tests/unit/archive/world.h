@@ -151,7 +151,7 @@ static G_GNUC_UNUSED void add_fragment(int64_t producer_ms, int64_t server_ms,
 
 	g_snprintf(f.number, sizeof(f.number), "91343852333%018" PRId64 "%04u",
 		   server_ms, fake.fragments->len);
-	doc = fake_document(&f, false);
+	doc = fake_document(&f);
 	f.size_bytes = (int64_t)doc->len + size_off;
 	pthread_mutex_lock(&fake.lock);
 	g_array_append_val(fake.fragments, f);
@@ -348,7 +348,7 @@ static G_GNUC_UNUSED void assert_content(struct world *w, guint i)
 {
 	struct fragment f = row(w, i);
 	g_autoptr(GByteArray) doc = fake_document(
-		&g_array_index(fake.fragments, struct fake_fragment, i), false);
+		&g_array_index(fake.fragments, struct fake_fragment, i));
 	g_autoptr(GByteArray) got = NULL;
 
 	assert_int_equal(read_file(w, f.id, 0, 4 << 20, &got), 0);
