@@ -46,17 +46,17 @@ static void remember(struct download *d, int rc, char *reason)
 
 /* ---- documents ---------------------------------------------------------- */
 
-static struct download *find(struct batch *b, const char *number)
+static struct download *find(struct batch *b, const struct mkv_document *doc)
 {
 	for (guint i = 0; i < b->downloads->len; i++) {
 		struct download *d = b->downloads->pdata[i];
 
 		if (d->state == DOWNLOAD_ASKED &&
-		    g_str_equal(d->f.number, number))
+		    g_str_equal(d->f.number, doc->number))
 			return d;
 	}
 	/* An error that names nobody, where only one can be meant. */
-	if (!*number && b->downloads->len == 1) {
+	if (doc->has_error && !*doc->number && b->downloads->len == 1) {
 		struct download *d = b->downloads->pdata[0];
 
 		return d->state == DOWNLOAD_ASKED ? d : NULL;
@@ -96,7 +96,7 @@ static int doc_begin(void *user, const struct mkv_document *doc,
 		     int64_t *ret_length_ms)
 {
 	struct batch *b = user;
-	struct download *d = find(b, doc->number);
+	struct download *d = find(b, doc);
 
 	b->current = NULL;
 	if (!d) {
@@ -115,19 +115,46 @@ static int doc_begin(void *user, const struct mkv_document *doc,
 	return 0;
 }
 
+static bool wanted(const struct batch *b)
+{
+	for (guint i = 0; i < b->downloads->len; i++) {
+		const struct download *d = b->downloads->pdata[i];
+
+		if (d->state == DOWNLOAD_ASKED)
+			return true;
+	}
+	return false;
+}
+
+/* One after the other: as long as the call gets on, none of them is late. */
+static void progressed(struct batch *b)
+{
+	int64_t now_ms = fetch_now_ms(b->st->a);
+
+	for (guint i = 0; i < b->downloads->len; i++) {
+		struct download *d = b->downloads->pdata[i];
+
+		if (d->state == DOWNLOAD_ASKED)
+			d->progress_ms = now_ms;
+	}
+}
+
 static int doc_data(void *user, const void *bytes, size_t n)
 {
 	struct batch *b = user;
 	struct download *d = b->current;
 
-	/* One that has failed meanwhile no longer wants it; the rest does. */
-	if (d->state == DOWNLOAD_ASKED)
-		landing_put(d, bytes, n);
+	if (d->state != DOWNLOAD_ASKED) /* it has failed meanwhile */
+		return wanted(b) ? 0 : -ECANCELED;
+	landing_put(d, bytes, n);
 	/* Tries that all end at the same byte would renew it for ever. */
 	if (d->put_bytes > d->furthest_bytes) {
 		d->furthest_bytes = d->put_bytes;
-		d->progress_ms = fetch_now_ms(d->a);
+		progressed(b);
 	}
+	/* The writer thread is held up; memory is not the place to wait. */
+	if (d->a->pending_bytes > d->a->o.memory_bytes)
+		return -ENOBUFS;
 	return 0;
 }
 
@@ -210,7 +237,10 @@ static void blame(struct batch *b, struct download *d,
 					 *e->name ? ")" : "",
 					 *e->request_id ? ", request id " : "",
 					 e->request_id));
-	else if (b->reader_rc < 0)
+	else if (b->reader_rc == -ENOBUFS)
+		remember(d, -ETIMEDOUT,
+			 g_strdup("the cache's disk does not keep up"));
+	else if (b->reader_rc < 0 && (!b->current || b->current == d))
 		remember(d, -EPROTO,
 			 g_strdup_printf("the answer is not Matroska or ends "
 					 "early%s%s",
@@ -278,17 +308,6 @@ void batch_start(struct stream_state *st, GPtrArray *downloads)
 		a->kvs, st->arn, (const char *const *)numbers->pdata,
 		numbers->len, a->o.timeout_ms + bytes * 1000 / SLOWEST_BYTES_S,
 		&media_ops, b);
-}
-
-static bool wanted(const struct batch *b)
-{
-	for (guint i = 0; i < b->downloads->len; i++) {
-		const struct download *d = b->downloads->pdata[i];
-
-		if (d->state == DOWNLOAD_ASKED)
-			return true;
-	}
-	return false;
 }
 
 static void drop(struct batch *b)

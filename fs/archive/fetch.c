@@ -55,6 +55,10 @@ static void forget(struct download *d)
 {
 	struct stream_state *st = d->st;
 
+	/* One that was given up may still come to be sealed: forgotten then, it
+	   may be another's turn by now. */
+	if (g_hash_table_lookup(d->a->downloads, &d->f.id) != d)
+		return;
 	if (d->timer)
 		net_timer_cancel(g_steal_pointer(&d->timer));
 	if (d->state == DOWNLOAD_QUEUED)
@@ -106,8 +110,10 @@ void download_fail(struct download *d, int rc, const char *reason)
 	waiters_answer(&d->waiters, rc);
 	if (st->calibration == d) {
 		st->calibration = NULL;
-		waiters_answer(&st->calibrate_waiters, rc);
+		calibration_failed(st, d->f.id, rc);
 	}
+	if (closing)
+		forget(d);
 }
 
 /* What the last try said, if it said anything: busy machines try less often. */
@@ -165,14 +171,28 @@ static void schedule_in(struct stream_state *st, int64_t delay_ms)
 					     schedule_again, st);
 }
 
-/* Those that nobody waits for any more are not asked for. */
-static void drop_unwanted(struct stream_state *st)
+/* One that nobody waits for any more, or that is no fragment. */
+static struct download *find_hopeless(struct stream_state *st)
 {
-	for (GList *i = st->queued.head, *next; i; i = next) {
+	for (GList *i = st->queued.head; i; i = i->next) {
 		struct download *d = i->data;
 
-		next = i->next;
-		if (!wanted(d))
+		if (!wanted(d) || d->f.size_bytes > FRAGMENT_MAX_BYTES)
+			return d;
+	}
+	return NULL;
+}
+
+static void drop_hopeless(struct stream_state *st)
+{
+	struct download *d;
+
+	while ((d = find_hopeless(st))) {
+		if (wanted(d))
+			download_fail(d, -EIO,
+				      "it is listed as larger than a fragment "
+				      "can be");
+		else
 			forget(d);
 	}
 }
@@ -225,7 +245,7 @@ void fetch_schedule(struct stream_state *st)
 
 	if (atomic_load(&a->closing))
 		return;
-	drop_unwanted(st);
+	drop_hopeless(st);
 	while (!g_queue_is_empty(&st->queued) && free_connections(st) > 0) {
 		int64_t wait_ms;
 		g_autoptr(GPtrArray) batch = next_batch(st, &wait_ms);
@@ -292,7 +312,7 @@ void fetch_stop(struct archive *a)
 		/* One that is being sealed ends by itself. */
 		if (d->state != DOWNLOAD_WHOLE) {
 			download_fail(d, -EIO, "unmounting");
-			forget(d);
+			forget(d); /* one that had failed before */
 		}
 		download_unref(d);
 	}

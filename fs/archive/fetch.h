@@ -14,6 +14,9 @@ int64_t fetch_now_ms(const struct archive *a);
 struct download *fetch_want(struct stream_state *st, const struct fragment *f,
 			    bool calibrates);
 
+/* read.c: what was to calibrate the stream has ended badly. */
+void calibration_failed(struct stream_state *st, int64_t fragment, int rc);
+
 /* Ask for what is queued, as far as the quota lets. */
 void fetch_schedule(struct stream_state *st);
 

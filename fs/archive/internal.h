@@ -144,7 +144,6 @@ struct archive {
 	int64_t memory_used;   /* bytes held */
 	int64_t pending_bytes; /* of all downloads: not yet in a file */
 	int64_t said_uncached_ms;
-	bool said_uncached;
 	/* Local clock - monotonic one, when server time was learnt last. */
 	int64_t learnt_gap_ms;
 	GPtrArray *refresh_waiters; /* struct question, streams.c */

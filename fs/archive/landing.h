@@ -13,6 +13,13 @@
 
 #include "fs/archive/internal.h"
 
+/*
+ * The service keeps 50 MB a fragment at most (kvs-facts section 2).  What is
+ * listed or sent as five times that is no fragment, and would only fill memory
+ * or disk.
+ */
+#define FRAGMENT_MAX_BYTES (INT64_C(256) << 20)
+
 enum download_state {
 	DOWNLOAD_QUEUED, /* waits for a call */
 	DOWNLOAD_ASKED,	 /* in a call that is under way */
@@ -40,11 +47,11 @@ struct download {
 	char *reason;		 /* the same for people */
 	struct net_timer *timer; /* deadline; then end of DOWNLOAD_FAILED */
 
-	/* landing.c, landing_size.c */
+	/* landing.c, landing_size.c, room.c */
 	unsigned landing;	/* counts tries, tells late answers apart */
 	struct store_writer *w; /* NULL until room was made */
 	bool in_memory, asks_room;
-	bool telling; /* it grew: the kernel is being told */
+	bool telling;	     /* it grew: the kernel is being told */
 	int64_t room_bytes;  /* what may be written */
 	int64_t put_bytes;   /* content produced so far */
 	int64_t size_bytes;  /* of the file, once it is padded; else -1 */
@@ -65,6 +72,16 @@ void landing_step(struct download *d);
 void landing_choose_size(struct download *d);
 /* Answers the readers whose bytes are there. */
 void landing_answer(struct download *d);
+struct store_key landing_key(const struct download *d);
+
+/* room.c: for landing only.  The answer comes through landing_step(). */
+void room_ask(struct download *d);
+void room_more(struct download *d);
+/* An answer still under way is no longer for this try. */
+void room_drop(struct download *d);
+/* What may be written now; d->w is there and nothing is asked for. */
+int64_t room_left(const struct download *d);
+void room_write(struct download *d, const uint8_t *bytes, size_t n);
 
 /* fetch.c: called by landing when a download has ended well or badly */
 void download_ended(struct download *d);

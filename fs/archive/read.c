@@ -171,6 +171,28 @@ void calibrate_begin(struct question *q)
 	fetch_schedule(st);
 }
 
+void calibration_failed(struct stream_state *st, int64_t fragment, int rc)
+{
+	GPtrArray *all = g_steal_pointer(&st->calibrate_waiters);
+	/* Its own trouble, or everybody's? */
+	bool own = rc == -EIO || rc == -ESTALE;
+
+	if (!all)
+		return;
+	for (guint i = 0; i < all->len; i++) {
+		struct question *q = all->pdata[i];
+
+		if (q->answered)
+			;
+		else if (own && q->fragment != fragment)
+			calibrate_begin(q); /* by its own fragment, then */
+		else
+			question_answer(q, rc);
+		question_unref(q);
+	}
+	g_ptr_array_unref(all);
+}
+
 void archive_calibrate(struct archive *a, archive_ticket t, int64_t fragment,
 		       archive_fn fn, void *user)
 {
