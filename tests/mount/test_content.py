@@ -103,12 +103,12 @@ def mount_of_all(kvs, folder, *options):
 
 
 @pytest.fixture(scope="module")
-def anew(kvs, tmp_path_factory):
+def anew(kvsfs, kvs, tmp_path_factory):
     yield from mount_of_all(kvs, tmp_path_factory.mktemp("anew"))
 
 
 @pytest.fixture(scope="module")
-def raw(kvs, tmp_path_factory):
+def raw(kvsfs, kvs, tmp_path_factory):
     yield from mount_of_all(kvs, tmp_path_factory.mktemp("raw"), "--raw")
 
 
