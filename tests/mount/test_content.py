@@ -74,6 +74,7 @@ BIG = 50_000_000
 OTHERS = [
     {**START, "name": "big", "clip": None, "spacing_ms": 10000,
      "media": {"kind": "synthetic", "payload_bytes": BIG}},
+    kind("no-cluster", clusters=0),
     kind("raw-does-not-fit", void_bytes=60000, size_add=-10000),
     {**START, "name": "some", "clip": None, "spacing_ms": 2000, "end": 20,
      "media": {"kind": "synthetic", "payload_bytes": 700_001}},
@@ -155,12 +156,18 @@ def default_duration_ms(doc):
                  if c.name == "DefaultDuration"), 0)
 
 
+def since_2001(fragment):
+    return (fragment["producer_ms"] - 978307200000) * 1000000
+
+
 def check_header(doc, sent, fragment):
     assert doc.segment.unknown
     for gone in ("SeekHead", "Cues", "Chapters"):
         assert not doc.find(gone), doc.tree()
     assert len(doc.find("Info")) == len(doc.find("Tracks")) == 1
     assert doc.scale_ns == sent.scale_ns
+    assert doc.first("Info/DateUTC", since_2001(fragment)) == since_2001(
+        fragment)
     if fragment["length_ms"] == 0:
         assert doc.duration_ms is None
     else:
@@ -266,6 +273,17 @@ def test_calls_of_amazon_connect(anew, kvs, name):
         capture_output=True, text=True, check=True)
     assert probe.stdout.split() == ["pcm_s16le,8000,1"] * 2
     assert probe.stderr == ""
+
+
+def test_a_document_without_a_cluster(anew, kvs):
+    """Nothing is left to play, but what it says is there."""
+    for path, fragment in anew("no-cluster"):
+        content = read(path)
+        doc = ebml.parse(content)
+        check_header(doc, ebml.parse(kvs.media("no-cluster",
+                                               fragment["number"])), fragment)
+        check_padding(path, content)
+        assert not doc.clusters and not doc.blocks
 
 
 # -- reading ----------------------------------------------------------
