@@ -16,6 +16,8 @@ struct catalog *catalog_new(struct cache_index *ix)
 	pthread_mutex_init(&c->lock, NULL);
 	c->touched = touch_set_new();
 	c->flushed_ms = clock_monotonic_ms(&clock_system);
+	if (catalog_last_id(c, &c->trimmed_id) < 0)
+		c->trimmed_id = 0;
 	return c;
 }
 

@@ -197,9 +197,18 @@ void catalog_expire(struct catalog *c, uint32_t stream, int64_t alive_ms);
 
 /*
  * Forget least recently touched settled intervals and their fragments until
- * the index is at most max_bytes (no-op below it).
+ * the index is at most max_bytes (no-op below it).  To be called now and then:
+ * fragments that no interval holds go only where they were there at the call
+ * before, or a listing under way would lose its first pages.
  */
 void catalog_trim(struct catalog *c, int64_t max_bytes);
+/*
+ * Call fn on the writer thread with the ids that a trim of this process has
+ * forgotten, after the commit.  NULL: no more, once the writer has been waited
+ * for.
+ */
+typedef void (*catalog_forgot_fn)(void *user, const int64_t *ids, size_t n);
+void catalog_on_forget(struct catalog *c, catalog_forgot_fn fn, void *user);
 
 /* The interval was looked at: what catalog_trim() goes by. Cheap. */
 void catalog_touch(struct catalog *c, uint32_t stream, enum catalog_axis axis,

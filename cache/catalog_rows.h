@@ -25,6 +25,9 @@ struct catalog {
 	pthread_mutex_t lock;
 	GHashTable *touched; /* lock; set of struct touch */
 	int64_t flushed_ms;  /* lock; monotonic */
+	int64_t trimmed_id;  /* lock; the last one when a trim was called */
+	catalog_forgot_fn forgot; /* lock */
+	void *forgot_user;	  /* lock */
 };
 
 struct catalog *catalog_ref(struct catalog *c);

@@ -3,6 +3,7 @@
 
 #include "cache/catalog_forget.h"
 #include "cache/catalog_known.h"
+#include "fs/base/base.h"
 
 #include <errno.h>
 
@@ -16,6 +17,8 @@
 struct trim_job {
 	struct catalog *c; /* a reference */
 	int64_t max_bytes;
+	int64_t loose_id;	 /* of loose ones, these and older go */
+	GArray *forgotten;	 /* int64_t: ids, in this bite */
 	struct index_conn *conn; /* the writer's: done() runs on its thread */
 	bool more;
 };
@@ -144,13 +147,14 @@ static int forget_interval(struct index_conn *conn, const struct interval *k,
  * With no settled interval left: fragments that no interval holds.  Catching
  * up brings them in for ever, also when nobody looks at their folders.
  */
-static int forget_loose(struct index_conn *conn, GArray *gone)
+static int forget_loose(struct index_conn *conn, int64_t loose_id, GArray *gone)
 {
 	sqlite3_stmt *s = index_prepare(
 		conn, "SELECT f.id, f.producer_ms, f.server_ms"
 		      " FROM streams AS s CROSS JOIN fragments AS f"
 		      " INDEXED BY fragments_server ON f.stream = s.id"
 		      " WHERE f.server_ms < s.mark_ms - ?1"
+		      " AND f.id <= ?3"
 		      " AND f.producer_ms < s.mark_ms - ?1" NOT_KNOWN(
 			      "0", "producer_ms")
 			      NOT_KNOWN("1", "server_ms") " LIMIT ?2");
@@ -160,6 +164,7 @@ static int forget_loose(struct index_conn *conn, GArray *gone)
 		return -EIO;
 	sqlite3_bind_int64(s, 1, CATALOG_SETTLE_MS);
 	sqlite3_bind_int(s, 2, BITE_FRAGMENTS);
+	sqlite3_bind_int64(s, 3, loose_id);
 	rc = gone_collect(s, gone);
 	return rc ? rc : gone_delete(conn, gone);
 }
@@ -176,29 +181,34 @@ static int64_t pragma(struct index_conn *conn, const char *sql)
 	return value;
 }
 
-static int bite(struct index_conn *conn, bool *ret_forgot)
+static void add_ids(GArray *ids, const GArray *gone)
+{
+	for (guint i = 0; i < gone->len; i++)
+		g_array_append_val(ids, g_array_index(gone, struct gone, i).id);
+}
+
+static int bite(struct index_conn *conn, struct trim_job *j)
 {
 	struct interval k;
-	guint forgotten = 0;
 	int rc = 1, n = 0;
 
-	while (n < BITE_INTERVALS && forgotten < BITE_FRAGMENTS &&
+	while (n < BITE_INTERVALS && j->forgotten->len < BITE_FRAGMENTS &&
 	       (rc = least_used(conn, &k)) > 0) {
 		g_autoptr(GArray) gone = gone_new();
 
 		rc = forget_interval(conn, &k, gone);
 		if (rc)
 			return rc;
-		forgotten += gone->len;
+		add_ids(j->forgotten, gone);
 		n++;
 	}
 	if (!rc && n == 0) {
 		g_autoptr(GArray) gone = gone_new();
 
-		rc = forget_loose(conn, gone);
-		forgotten = gone->len;
+		rc = forget_loose(conn, j->loose_id, gone);
+		add_ids(j->forgotten, gone);
 	}
-	*ret_forgot = n > 0 || forgotten > 0;
+	j->more = n > 0 || j->forgotten->len > 0;
 	return MIN(rc, 0);
 }
 
@@ -213,12 +223,13 @@ static int trim_write(struct index_conn *conn, void *arg)
 
 	j->conn = conn;
 	j->more = false;
+	g_array_set_size(j->forgotten, 0);
 	/* What is over by its log alone is mended by the checkpoint. */
 	if (index_bytes(j->c->ix) <= j->max_bytes ||
 	    bytes + SIDE_BYTES <= j->max_bytes)
 		return 0;
 	if (free_pages == 0)
-		rc = bite(conn, &j->more);
+		rc = bite(conn, j);
 	if (rc)
 		return rc;
 	/* As many pages as a bite leaves, several times over. */
@@ -229,10 +240,26 @@ static int trim_write(struct index_conn *conn, void *arg)
 	return rc;
 }
 
+static void tell_forgotten(struct trim_job *j)
+{
+	catalog_forgot_fn fn;
+	void *user;
+
+	pthread_mutex_lock(&j->c->lock);
+	fn = j->c->forgot;
+	user = j->c->forgot_user;
+	pthread_mutex_unlock(&j->c->lock);
+	if (fn && j->forgotten->len)
+		fn(user, (const int64_t *)(void *)j->forgotten->data,
+		   j->forgotten->len);
+}
+
 static void trim_done(void *arg, int rc)
 {
 	struct trim_job *j = arg;
 
+	if (!rc)
+		tell_forgotten(j);
 	if (!rc && index_bytes(j->c->ix) > j->max_bytes)
 		index_checkpoint(j->conn);
 	if (!rc && j->more && !atomic_load(&j->c->ending)) {
@@ -240,11 +267,35 @@ static void trim_done(void *arg, int rc)
 		return;
 	}
 	catalog_unref(j->c);
+	g_array_unref(j->forgotten);
 	g_free(j);
+}
+
+void catalog_on_forget(struct catalog *c, catalog_forgot_fn fn, void *user)
+{
+	auto_unlock pthread_mutex_t *held = base_lock(&c->lock);
+
+	c->forgot = fn;
+	c->forgot_user = user;
+}
+
+/* What it was at the call before. */
+static int64_t swap_trimmed_id(struct catalog *c)
+{
+	int64_t last_id = 0, before;
+
+	if (catalog_last_id(c, &last_id) < 0)
+		last_id = 0;
+	pthread_mutex_lock(&c->lock);
+	before = c->trimmed_id;
+	c->trimmed_id = last_id;
+	pthread_mutex_unlock(&c->lock);
+	return before;
 }
 
 void catalog_trim(struct catalog *c, int64_t max_bytes)
 {
+	int64_t loose_id = swap_trimmed_id(c);
 	struct trim_job *j;
 
 	if (index_bytes(c->ix) <= max_bytes)
@@ -253,5 +304,7 @@ void catalog_trim(struct catalog *c, int64_t max_bytes)
 	j = g_new0(struct trim_job, 1);
 	j->c = catalog_ref(c);
 	j->max_bytes = max_bytes;
+	j->loose_id = loose_id;
+	j->forgotten = g_array_new(FALSE, FALSE, sizeof(int64_t));
 	index_post(c->ix, trim_write, trim_done, j);
 }

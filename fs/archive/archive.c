@@ -210,6 +210,17 @@ bool archive_settled(struct archive *a, uint32_t stream, int64_t start_ms,
 	       knowledge == CATALOG_KNOWN;
 }
 
+static void rows_forgotten(void *user, const int64_t *ids, size_t n)
+{
+	struct archive *a = user;
+
+	for (size_t i = 0; i < n; i++) {
+		archive_fragment_forget(a, ids[i]);
+		if (a->events.fragment_forgotten)
+			a->events.fragment_forgotten(a->events_user, ids[i]);
+	}
+}
+
 /* ---- open and close ----------------------------------------------------- */
 
 static void archive_free(struct archive *a)
@@ -293,6 +304,7 @@ int archive_open(const struct archive_options *o,
 		archive_close(a);
 		return rc;
 	}
+	catalog_on_forget(a->catalog, rows_forgotten, a);
 	net_loop_post(a->loop, state_start_housekeeping, a);
 	*ret_archive = a;
 	return 0;
@@ -359,6 +371,9 @@ void archive_close(struct archive *a)
 	if (!a)
 		return;
 	run_on_loop(a, begin_closing);
+	/* A trim goes on without us. */
+	catalog_on_forget(a->catalog, NULL, NULL);
+	index_run(a->ix, write_nothing, NULL);
 	/*
 	 * What the writer thread still owes is posted to the loop, so the loop
 	 * must outlive it; and what is posted may owe again.

@@ -44,6 +44,11 @@ struct archive_events {
 	 */
 	void (*fragment_resized)(void *user, const struct fragment *f,
 				 void (*told)(void *arg), void *arg);
+	/*
+	 * Any thread: the catalog has made room and its row is gone.  It still
+	 * exists, and is found again by listing its bucket.
+	 */
+	void (*fragment_forgotten)(void *user, int64_t id);
 };
 
 struct archive_options {

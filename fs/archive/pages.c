@@ -24,6 +24,7 @@ struct listing {
 	char *token;
 	int64_t as_of_ms;
 	unsigned pages;
+	bool was_known; /* though perhaps not fresh */
 	int rc;
 };
 
@@ -98,6 +99,16 @@ static int64_t not_ahead(struct listing *l, int64_t t_ms)
 	return t_ms - now_ms > CATALOG_AHEAD_MS ? now_ms : t_ms;
 }
 
+static bool known_at_all(const struct listing *l)
+{
+	enum catalog_knowledge k;
+
+	return l->r.known &&
+	       catalog_knowledge(l->st->a->catalog, l->st->id, l->r.axis,
+				 l->r.start_ms, l->r.end_ms, &k) == 0 &&
+	       k != CATALOG_UNKNOWN;
+}
+
 /* The last write of a listing; more: there was another page we leave. */
 static void put_last(struct listing *l, const struct fragment *rows, size_t n,
 		     bool more)
@@ -109,6 +120,17 @@ static void put_last(struct listing *l, const struct fragment *rows, size_t n,
 				    .as_of_ms = not_ahead(l, l->as_of_ms),
 				    .mark_ms = not_ahead(l, l->r.mark_ms)};
 
+	/* What was known at first and is not now was trimmed meanwhile, and
+	   our first pages with it. */
+	if (l->r.known && !more && l->pages && l->was_known &&
+	    !known_at_all(l)) {
+		g_warning("stream %s: the catalog was trimmed while it was "
+			  "listed into: its share of the cache is too small",
+			  l->st->name);
+		l->rc = -EIO;
+		listing_finish(l);
+		return;
+	}
 	if (l->r.known && !more) {
 		c.known_start_ms = l->r.start_ms;
 		c.known_end_ms = l->r.end_ms;
@@ -239,6 +261,7 @@ void list_pages(struct stream_state *st, const struct list_range *r, list_fn fn,
 		l->as_of_ms = MAX(l->as_of_ms, row.chain_ms);
 		catalog_stream_release(&row);
 	}
+	l->was_known = known_at_all(l);
 	g_ptr_array_add(st->listings, l);
 	ask_page(l);
 }

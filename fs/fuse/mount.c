@@ -36,7 +36,19 @@ static void on_resized(void *user, const struct fragment *f,
 	notify_resized(m->notify, c.file, told, arg);
 }
 
+/* Without its attributes the kernel looks its name up before it opens it. */
+static void on_forgotten(void *user, int64_t id)
+{
+	struct fuse_mount *m = user;
+	const struct fragment f = {.id = id};
+	struct tree_change c;
+
+	tree_change_of(m->t, &f, &c);
+	notify_stale(m->notify, c.file);
+}
+
 static const struct archive_events events = {
+	.fragment_forgotten = on_forgotten,
 	.fragment_added = on_added,
 	.fragment_resized = on_resized,
 };

@@ -127,6 +127,17 @@ void notify_resized(struct notify *n, uint64_t file, notify_told_fn told,
 		told(arg);
 }
 
+void notify_stale(struct notify *n, uint64_t node)
+{
+	struct size size = {.file = node};
+	auto_unlock pthread_mutex_t *held = base_lock(&n->lock);
+
+	if (n->stop)
+		return;
+	g_array_append_val(n->sizes, size);
+	pthread_cond_broadcast(&n->wake);
+}
+
 void notify_mounted(struct notify *n)
 {
 	auto_unlock pthread_mutex_t *held = base_lock(&n->lock);
@@ -179,7 +190,8 @@ static void tell_sizes(struct notify *n, const GArray *sizes)
 
 		if (!stopped(n))
 			n->k.forget_size(n->k.user, s->file);
-		s->told(s->arg);
+		if (s->told)
+			s->told(s->arg);
 	}
 }
 

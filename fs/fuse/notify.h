@@ -39,6 +39,8 @@ void notify_added(struct notify *n, const struct tree_change *c);
 /* told(arg) comes on another thread, or from here once it is over. */
 void notify_resized(struct notify *n, uint64_t file, notify_told_fn told,
 		    void *arg);
+/* The node means nothing any more: whoever opens it next must look it up. */
+void notify_stale(struct notify *n, uint64_t node);
 /* The kernel remembers for long that some name is not in the folder. */
 void notify_absent(struct notify *n, uint64_t parent);
 void notify_mounted(struct notify *n);

@@ -71,14 +71,26 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	fuse_reply_open(req, fi);
 }
 
+struct reading {
+	fuse_req_t req;
+	fuse_ino_t ino;
+};
+
 static void got_bytes(void *user, int rc, const struct archive_piece *piece)
 {
-	fuse_req_t req = user;
+	g_autofree struct reading *r = user;
+	struct fuse_mount *m = fuse_req_userdata(r->req);
 
+	/*
+	 * The catalog may have made room, and the fragment has another number
+	 * now: without its attributes the kernel looks its name up again.
+	 */
+	if (rc == -ESTALE)
+		notify_stale(m->notify, r->ino);
 	if (rc < 0)
-		fuse_reply_err(req, -rc);
+		fuse_reply_err(r->req, -rc);
 	else
-		reply_piece(req, piece);
+		reply_piece(r->req, piece);
 }
 
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
@@ -86,7 +98,10 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 {
 	struct fuse_mount *m = fuse_req_userdata(req);
 
-	tree_read(m->t, reply_ticket(req), ino, offset, size, got_bytes, req);
+	struct reading *r = g_new(struct reading, 1);
+
+	*r = (struct reading){req, ino};
+	tree_read(m->t, reply_ticket(req), ino, offset, size, got_bytes, r);
 }
 
 static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,

@@ -49,7 +49,9 @@ void tree_statvfs(struct tree *t, struct statvfs *ret_stat)
 		/* What is not catalogued yet has no size to count. */
 		if (catalog_stream_get(t->c, s->id, &row) < 0)
 			continue;
-		bytes += row.total_bytes;
+		/* Sizes are the service's word. */
+		if (__builtin_add_overflow(bytes, row.total_bytes, &bytes))
+			bytes = INT64_MAX;
 		fragments += row.fragments;
 		catalog_stream_release(&row);
 	}

@@ -45,6 +45,11 @@ static int write_veto(struct index_conn *conn, void *arg)
 	return s ? index_exec(s) : -EIO;
 }
 
+static int write_nothing(struct index_conn *conn, void *arg)
+{
+	return 0;
+}
+
 /* A page that could not be kept is not known with the rest. */
 static void test_page_that_cannot_be_kept(void **state)
 {
@@ -198,6 +203,24 @@ static void test_told_of_what_came_before_the_first_question(void **state)
 	close_archive(&other);
 }
 
+/* ---- a catalog that makes room ------------------------------------------ */
+
+static void test_told_of_what_was_forgotten(void **state)
+{
+	struct world *w = *state;
+
+	open_archive(w);
+	assert_int_equal(list_hour(w), 0);
+	catalog_trim(w->catalog, 0);
+	/* It posts itself again until nothing more may go. */
+	while (atomic_load(&w->forgotten) < N_FRAGMENTS)
+		assert_int_equal(index_run(w->ix, write_nothing, NULL), 0);
+	assert_false(has_row(w, 5));
+	assert_int_equal(list_hour(w), 0);
+	assert_true(has_row(w, 5));
+	close_archive(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +231,7 @@ int main(void)
 		T(test_retention_is_raised),
 		T(test_told_of_what_another_found),
 		T(test_told_of_what_came_before_the_first_question),
+		T(test_told_of_what_was_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,7 +63,7 @@ struct world {
 	struct aws_settings settings;
 	int64_t hour_ms; /* a whole hour, two hours ago */
 	uint32_t stream;
-	_Atomic int added, resized;
+	_Atomic int added, resized, forgotten;
 	/* Who is told of a new size takes his time: told() is the test's. */
 	_Atomic bool slow_to_tell;
 	void (*told)(void *arg);
@@ -91,9 +91,17 @@ static G_GNUC_UNUSED void on_resized(void *user, const struct fragment *f,
 		told(arg);
 }
 
+static G_GNUC_UNUSED void on_forgotten(void *user, int64_t id)
+{
+	struct world *w = user;
+
+	atomic_fetch_add(&w->forgotten, 1);
+}
+
 static G_GNUC_UNUSED void open_archive(struct world *w)
 {
-	static const struct archive_events events = {on_added, on_resized};
+	static const struct archive_events events = {on_added, on_resized,
+						     on_forgotten};
 	struct archive_options o = {
 		.stream = "front-door",
 		.raw = true,
