@@ -58,6 +58,7 @@ static void set_bucket(struct tree *t, const struct place *p,
 	const struct archive_stream *s = p->stream;
 	int64_t expires_in_ms;
 
+	g_assert(s); /* only the root of a pattern and files have none */
 	/*
 	 * By the clock, not by what was listed: rsync and tar look at a folder
 	 * before they read it, and must find the same the next time.
@@ -181,7 +182,7 @@ static void calibrated(void *user, int rc)
 		rc = file_at(g->t, g->fragment, &file);
 	if (rc == 0 && file.f.file_bytes < 0)
 		rc = -EIO;
-	if (rc < 0)
+	if (rc)
 		g->fn(g->user, rc == -ESTALE ? g->gone : rc, NULL);
 	else
 		give(g->t, &file, g->fn, g->user);
