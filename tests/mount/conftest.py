@@ -11,7 +11,7 @@ import mounting
 
 
 # A sanitized program on a busy machine takes some times as long.
-TEST_TIMEOUT_S = 300
+TEST_TIMEOUT_S = 200
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -24,6 +24,14 @@ def pytest_runtest_protocol(item):
     signal.alarm(TEST_TIMEOUT_S)
     yield
     signal.alarm(0)
+
+
+def pytest_runtest_logreport(report):
+    """At once: pytest's own summary is lost where a later test has to be
+    killed."""
+    if report.failed and "KVSFS_CHECK" in os.environ:
+        print(f"\n{report.nodeid} ({report.when}):\n{report.longreprtext}",
+              flush=True)
 
 
 @pytest.fixture(scope="session")
