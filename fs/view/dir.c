@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 
-#include "fs/base/utc.h"
 #include "fs/view/internal.h"
 
 /* 120 KiB a handle; at 512 the query is a hundredth of what a row costs. */
@@ -169,47 +168,13 @@ bool tree_dir_settled(const struct tree_dir *d)
 
 /* ---- "." and ".." ------------------------------------------------------- */
 
-static uint64_t ino_of(const struct archive_stream *s, const struct node *n)
-{
-	return node_ino_folder(node_ino_stream(s ? s->arn : ""), n);
-}
-
-static uint64_t parent_ino(const struct tree_dir *d)
-{
-	const struct place *p = &d->p;
-	bool pattern = archive_is_pattern(d->t->a);
-	struct node n = {.kind = NODE_ROOT};
-
-	switch (p->node.kind) {
-	case NODE_TOP:
-		n.kind = pattern ? NODE_STREAM : NODE_ROOT;
-		break;
-	case NODE_DAY:
-		n.kind = NODE_TOP;
-		break;
-	case NODE_HOUR:
-		n.kind = NODE_DAY;
-		n.start_ms = utc_floor(p->start_ms, UTC_DAY_MS);
-		break;
-	case NODE_MINUTE:
-		n.kind = NODE_HOUR;
-		n.start_ms = utc_floor(p->start_ms, UTC_HOUR_MS);
-		break;
-	default:
-		/* The root's own parent is the mountpoint's: not ours to say.
-		 */
-		return pattern ? ino_of(NULL, &n) : ino_of(p->stream, &n);
-	}
-	return ino_of(p->stream, &n);
-}
-
 static int dots_at(struct tree_dir *d, uint64_t cookie,
 		   struct tree_dirent *ret_entry)
 {
 	*ret_entry = (struct tree_dirent){
 		.name = cookie == 0 ? "." : "..",
-		.ino = cookie == 0 ? ino_of(d->p.stream, &d->p.node)
-				   : parent_ino(d),
+		.ino = cookie == 0 ? place_ino(&d->p)
+				   : place_parent_ino(d->t, &d->p),
 		.type = S_IFDIR,
 		.next = cookie + 1,
 	};
@@ -228,7 +193,7 @@ static void folder_entry(struct tree_dir *d, const struct place *p,
 		e->node = e->entry.node;
 		e->ino = e->entry.st.st_ino;
 	} else {
-		e->ino = ino_of(p->stream, &p->node);
+		e->ino = place_ino(p);
 	}
 }
 

@@ -55,6 +55,10 @@ struct place place_bucket(const struct tree *t, const struct place *p,
 const char *top_name(unsigned top);
 bool top_shown(const struct tree *t, unsigned top);
 
+/* Of a folder, and of the one it is in. */
+uint64_t place_ino(const struct place *p);
+uint64_t place_parent_ino(const struct tree *t, const struct place *p);
+
 /* What is in a ROLE_BUCKETS folder, as a unit of path. */
 enum path_unit place_unit(const struct place *p);
 

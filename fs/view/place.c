@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 
+#include "fs/base/utc.h"
 #include "fs/view/internal.h"
 
 /*
@@ -181,4 +182,44 @@ int file_at(struct tree *t, int64_t fragment, struct file *ret_file)
 	}
 	*ret_file = file;
 	return 0;
+}
+
+/* ---- inode numbers of folders -------------------------------------------- */
+
+static uint64_t ino_of(const struct archive_stream *s, const struct node *n)
+{
+	return node_ino_folder(node_ino_stream(s ? s->arn : ""), n);
+}
+
+uint64_t place_ino(const struct place *p)
+{
+	return ino_of(p->stream, &p->node);
+}
+
+uint64_t place_parent_ino(const struct tree *t, const struct place *p)
+{
+	bool pattern = archive_is_pattern(t->a);
+	struct node n = {.kind = NODE_ROOT};
+
+	switch (p->node.kind) {
+	case NODE_TOP:
+		n.kind = pattern ? NODE_STREAM : NODE_ROOT;
+		break;
+	case NODE_DAY:
+		n.kind = NODE_TOP;
+		break;
+	case NODE_HOUR:
+		n.kind = NODE_DAY;
+		n.start_ms = utc_floor(p->start_ms, UTC_DAY_MS);
+		break;
+	case NODE_MINUTE:
+		n.kind = NODE_HOUR;
+		n.start_ms = utc_floor(p->start_ms, UTC_HOUR_MS);
+		break;
+	default:
+		/* The root's own parent is the mountpoint's: not ours to say.
+		 */
+		return pattern ? ino_of(NULL, &n) : ino_of(p->stream, &n);
+	}
+	return ino_of(p->stream, &n);
 }
