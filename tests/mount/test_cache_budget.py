@@ -52,7 +52,7 @@ def truth(kvs):
 
 @pytest.fixture
 def small_disk():
-    """small_disk(folder, bytes): a file system of that size is mounted there."""
+    """small_disk(folder, bytes): a file system of that size is there."""
     if os.getuid() != 0:
         pytest.skip("only root can mount a small disk")
     made = []

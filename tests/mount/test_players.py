@@ -332,7 +332,7 @@ def home():
 @ALL
 @pytest.mark.parametrize("start", [0, 1])
 def test_vlc(fragment, home, start):
-    text = watch(fragment.path, home, *([f"--start-time={start}"] * bool(start)))
+    text = watch(fragment.path, home, f"--start-time={start}")
     lines = text.splitlines()
     about = [line for line in lines if re.search(
         r"(demux|decoder|stream|input|access)[^:]* error: ", line)]
