@@ -176,10 +176,14 @@ struct catalog_listing {
 void catalog_put_listing(struct catalog *c, const struct catalog_listing *l,
 			 catalog_done_fn done, void *user);
 
-/* Sizes of [start, end) are being shown: fix them with the stream's slack. */
+/*
+ * Sizes of [start, end) are being shown with this slack: they stay, whatever
+ * the stream's slack is by the time this is written.
+ */
 void catalog_show(struct catalog *c, uint32_t stream, enum catalog_axis axis,
-		  int64_t start_ms, int64_t end_ms);
-void catalog_show_one(struct catalog *c, int64_t id);
+		  int64_t start_ms, int64_t end_ms, int64_t slack_bytes);
+/* The same for one row, as it was read: shown is false, file_bytes >= 0. */
+void catalog_show_one(struct catalog *c, const struct fragment *f);
 
 /*
  * The stream's slack from now on.  What has been shown keeps its size.  With

@@ -271,11 +271,10 @@ static struct size_job *size_job_new(catalog_done_fn done, void *user)
 	return j;
 }
 
-#define SLACK(stream) "(SELECT slack FROM streams WHERE id = " stream ")"
-#define SHOW_SQL(time, index)                                             \
-	"UPDATE fragments INDEXED BY " index " SET file = size + " SLACK( \
-		"?1") " WHERE stream = ?1 AND " time " >= ?2 AND " time   \
-		      " < ?3 AND file IS NULL AND " SLACK("?1") " >= 0"
+#define SHOW_SQL(time, index)                                        \
+	"UPDATE fragments INDEXED BY " index " SET file = size + ?4" \
+	" WHERE stream = ?1 AND " time " >= ?2 AND " time            \
+	" < ?3 AND file IS NULL"
 
 static int show_write(struct index_conn *conn, void *arg)
 {
@@ -290,11 +289,12 @@ static int show_write(struct index_conn *conn, void *arg)
 	sqlite3_bind_int64(s, 1, j->stream);
 	sqlite3_bind_int64(s, 2, j->start_ms);
 	sqlite3_bind_int64(s, 3, j->end_ms);
+	sqlite3_bind_int64(s, 4, j->bytes);
 	return index_exec(s);
 }
 
 void catalog_show(struct catalog *c, uint32_t stream, enum catalog_axis axis,
-		  int64_t start_ms, int64_t end_ms)
+		  int64_t start_ms, int64_t end_ms, int64_t slack_bytes)
 {
 	struct size_job *j = size_job_new(NULL, NULL);
 
@@ -302,28 +302,30 @@ void catalog_show(struct catalog *c, uint32_t stream, enum catalog_axis axis,
 	j->axis = axis;
 	j->start_ms = start_ms;
 	j->end_ms = end_ms;
+	j->bytes = slack_bytes;
 	index_post(c->ix, show_write, job_done, j);
 }
 
 static int show_one_write(struct index_conn *conn, void *arg)
 {
 	struct size_job *j = arg;
-	sqlite3_stmt *s = index_prepare(
-		conn, "UPDATE fragments SET file = size + " SLACK(
-			      "stream") " WHERE id = ?1 AND file IS NULL"
-					" AND " SLACK("stream") " >= 0");
+	sqlite3_stmt *s = index_prepare(conn,
+					"UPDATE fragments SET file = ?2"
+					" WHERE id = ?1 AND file IS NULL");
 
 	if (!s)
 		return -EIO;
 	sqlite3_bind_int64(s, 1, j->id);
+	sqlite3_bind_int64(s, 2, j->file_bytes);
 	return index_exec(s);
 }
 
-void catalog_show_one(struct catalog *c, int64_t id)
+void catalog_show_one(struct catalog *c, const struct fragment *f)
 {
 	struct size_job *j = size_job_new(NULL, NULL);
 
-	j->id = id;
+	j->id = f->id;
+	j->file_bytes = f->file_bytes;
 	index_post(c->ix, show_one_write, job_done, j);
 }
 

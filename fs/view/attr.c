@@ -169,7 +169,7 @@ static void give(struct tree *t, const struct file *file, tree_entry_fn fn,
 	entry_base_init(&b, t, file->stream);
 	entry_file(&b, &file->f, &e);
 	if (!file->f.shown)
-		catalog_show_one(t->c, file->f.id);
+		catalog_show_one(t->c, &file->f);
 	fn(user, 0, &e);
 }
 

@@ -300,15 +300,20 @@ static int page_with(struct tree_dir *d, uint64_t row)
 /* Sizes that the kernel is about to be told stay what they are. */
 static void show_page(struct tree_dir *d)
 {
+	const struct fragment *first = &d->page[0];
+	const struct fragment *last = &d->page[d->n_rows - 1];
+
 	if (d->page_shown)
 		return;
 	d->page_shown = true;
-	for (size_t i = 0; i < d->n_rows; i++) {
-		if (d->page[i].shown || d->page[i].file_bytes < 0)
+	for (const struct fragment *f = first; f <= last; f++) {
+		if (f->shown || f->file_bytes < 0)
 			continue;
+		/* Read in one go, so the slack is that of all. */
 		catalog_show(d->t->c, d->p.stream->id, d->t->o.axis,
-			     fragment_ms(d->t, &d->page[0]),
-			     fragment_ms(d->t, &d->page[d->n_rows - 1]) + 1);
+			     fragment_ms(d->t, first),
+			     fragment_ms(d->t, last) + 1,
+			     f->file_bytes - f->size_bytes);
 		return;
 	}
 }

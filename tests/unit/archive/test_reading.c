@@ -51,13 +51,14 @@ static void test_calibrates_once(void **state)
 static void test_growth(void **state)
 {
 	struct world *w = *state;
-	struct fragment before, after;
+	struct fragment before, after, seventh;
 
 	add_fragment(w->hour_ms + N_FRAGMENTS * STEP_MS,
 		     w->hour_ms + N_FRAGMENTS * STEP_MS, 200000, -50000);
 	ready(w);
 	before = row(w, N_FRAGMENTS);
-	catalog_show_one(w->catalog, row(w, 7).id);
+	seventh = row(w, 7);
+	catalog_show_one(w->catalog, &seventh);
 	assert_content(w, N_FRAGMENTS);
 	after = row(w, N_FRAGMENTS);
 	assert_true(after.file_bytes > before.file_bytes);

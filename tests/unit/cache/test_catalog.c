@@ -105,8 +105,7 @@ static void test_listed_again(void **state)
 	struct fragment first, again;
 
 	put_fragments(r, s, f, 2);
-	catalog_set_slack(r->c, s, 4096, false, NULL, NULL);
-	catalog_show(r->c, s, CATALOG_PRODUCER, ALL);
+	catalog_show(r->c, s, CATALOG_PRODUCER, ALL, 4096);
 	first = find(r, s, "1");
 	catalog_set_payload(r->c, first.id, 77, -1, NULL, NULL);
 	f[0].size_bytes = 150; /* the service lists it otherwise now */
@@ -131,7 +130,6 @@ static void test_sizes(void **state)
 	struct fragment got;
 
 	put_fragments(r, s, f, 4);
-	catalog_show(r->c, s, CATALOG_PRODUCER, ALL); /* not calibrated */
 	settle(r);
 	assert_false(find(r, s, "1").shown);
 	assert_int_equal(find(r, s, "1").file_bytes, -1);
@@ -141,11 +139,12 @@ static void test_sizes(void **state)
 	assert_false(find(r, s, "1").shown);
 	assert_int_equal(find(r, s, "1").file_bytes, 1100);
 
-	catalog_show(r->c, s, CATALOG_PRODUCER, 10, 20);    /* half open */
-	catalog_show(r->c, s, CATALOG_SERVER, 2, 3);	    /* "2" */
+	/* The slack was raised after they were shown, before it is written. */
 	catalog_set_slack(r->c, s, 1000, true, NULL, NULL); /* not more */
 	catalog_set_slack(r->c, s, 5000, true, NULL, NULL);
-	catalog_set_slack(r->c, s, 2000, true, NULL, NULL); /* less */
+	catalog_show(r->c, s, CATALOG_PRODUCER, 10, 20, 1000); /* half open */
+	catalog_show(r->c, s, CATALOG_SERVER, 2, 3, 1000);     /* "2" */
+	catalog_set_slack(r->c, s, 2000, true, NULL, NULL);    /* less */
 	settle(r);
 	assert_int_equal(stream_row(r, s).slack_bytes, 5000);
 	assert_true(find(r, s, "1").shown);
@@ -154,14 +153,15 @@ static void test_sizes(void **state)
 	assert_false(find(r, s, "3").shown);
 	assert_int_equal(find(r, s, "3").file_bytes, 5300);
 
-	catalog_show_one(r->c, find(r, s, "4").id);
+	got = find(r, s, "4");
 	catalog_set_slack(r->c, s, 1, false, NULL, NULL);
+	catalog_show_one(r->c, &got);
 	settle(r);
 	assert_int_equal(find(r, s, "4").file_bytes, 5400);
 	assert_int_equal(find(r, s, "3").file_bytes, 301);
 
-	catalog_set_payload(r->c, find(r, s, "4").id, 8000, 8192, NULL, NULL);
-	catalog_show_one(r->c, find(r, s, "4").id);
+	catalog_set_payload(r->c, got.id, 8000, 8192, NULL, NULL);
+	catalog_show_one(r->c, &got); /* read before it grew */
 	settle(r);
 	got = find(r, s, "4");
 	assert_int_equal(got.payload_bytes, 8000);

@@ -160,7 +160,7 @@ static void test_readers_and_posts(void **state)
 		g_snprintf(p->number, sizeof(p->number), "%d", i);
 		f = frag(p->number, i, i, 1);
 		catalog_put_listing(r->c, &l, promised, p);
-		catalog_show(r->c, w.stream, CATALOG_PRODUCER, i, i + 1);
+		catalog_show(r->c, w.stream, CATALOG_PRODUCER, i, i + 1, 9);
 		if (i % 50 == 25)
 			catalog_trim(r->c, 0);
 		if (i % 10 == 0)
