@@ -239,6 +239,7 @@ void fresh_ensure(struct stream_state *st, fresh_fn fn, void *arg)
 	w->arg = arg;
 	g_ptr_array_add(st->fresh_waiters, w);
 	if (!under_way) {
+		streams_keep_fresh(a);
 		if (!row.mark_ms || fresh_mark_ahead(a, &row) ||
 		    archive_now_ms(a) - row.mark_ms > CHAIN_MAX_MS)
 			begin_chain(st);

@@ -179,6 +179,8 @@ bool archive_expired(struct archive *a, const struct fragment *f);
 /* streams.c */
 int streams_open(struct archive *a, char **ret_error);
 void streams_begin_refresh(struct question *q);
+/* Asks for the streams again where that was long ago; nobody waits. */
+void streams_keep_fresh(struct archive *a);
 void streams_stop(struct archive *a);
 
 /* quota.c: 0: go on (and it is counted), else wait so many ms */

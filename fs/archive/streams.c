@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * streams: which streams the mount shows: one, by name or ARN, or all with a
- * prefix, asked for again about once a minute.
+ * prefix.  Asked for again about once a minute while somebody looks: streams
+ * come and go, and so does their retention.
  */
 #define G_LOG_DOMAIN "kvsfs"
 #include <stdlib.h>
@@ -327,7 +328,7 @@ static void refresh_answered(void *user, const struct kvs_error *e,
 	a->refresh_call = NULL;
 	if (e->rc < 0) {
 		if (e->rc != -ECANCELED)
-			g_warning("the streams cannot be listed anew: %s",
+			g_warning("the streams cannot be looked up anew: %s",
 				  e->message);
 		refreshed(a, e->rc);
 		return;
@@ -336,22 +337,44 @@ static void refresh_answered(void *user, const struct kvs_error *e,
 	update_streams(a, infos, refreshed, a);
 }
 
+static bool out_of_date(const struct archive *a)
+{
+	int64_t age_ms = clock_monotonic_ms(a->o.clock) - a->streams_at_ms;
+
+	return age_ms >= MAX(REFRESH_MS, a->o.metadata_ttl_ms);
+}
+
+static void refresh(struct archive *a)
+{
+	if (a->refresh_call)
+		return;
+	if (a->prefix)
+		a->refresh_call =
+			kvs_list_streams(a->kvs, *a->prefix ? a->prefix : NULL,
+					 a->o.timeout_ms, refresh_answered, a);
+	else
+		a->refresh_call = kvs_describe_stream(a->kvs, a->o.stream,
+						      a->o.timeout_ms,
+						      refresh_answered, a);
+}
+
+void streams_keep_fresh(struct archive *a)
+{
+	if (out_of_date(a))
+		refresh(a);
+}
+
 void streams_begin_refresh(struct question *q)
 {
 	struct archive *a = q->a;
-	int64_t age_ms = clock_monotonic_ms(a->o.clock) - a->streams_at_ms;
-	bool under_way = a->refresh_waiters != NULL;
 
-	if (!a->prefix || age_ms < MAX(REFRESH_MS, a->o.metadata_ttl_ms)) {
+	if (!out_of_date(a)) {
 		question_answer(q, 0);
 		return;
 	}
 	waiters_add(&a->refresh_waiters, q);
 	question_patience(q, 1500);
-	if (!under_way)
-		a->refresh_call =
-			kvs_list_streams(a->kvs, *a->prefix ? a->prefix : NULL,
-					 a->o.timeout_ms, refresh_answered, a);
+	refresh(a);
 }
 
 void streams_stop(struct archive *a)

@@ -153,6 +153,33 @@ static void test_retention_is_raised(void **state)
 	close_archive(w);
 }
 
+static int64_t retention_of(struct world *w)
+{
+	g_autoptr(GPtrArray) streams = archive_streams(w->a);
+
+	return ((struct archive_stream *)streams->pdata[0])->retention_ms;
+}
+
+/* A mount that stays up hears of it, too. */
+static void test_retention_is_raised_while_mounted(void **state)
+{
+	struct world *w = *state;
+
+	atomic_store(&fake.retention_ms, UTC_HOUR_MS);
+	open_archive(w);
+	assert_int_equal(list_hour(w), 0);
+	assert_false(has_row(w, 5));
+	atomic_store(&fake.retention_ms, 24 * UTC_HOUR_MS);
+	atomic_fetch_add(&skew_ms, 61000);
+	while (retention_of(w) != 24 * UTC_HOUR_MS) {
+		atomic_fetch_add(&skew_ms, 6000);
+		assert_int_equal(list_hour(w), 0);
+	}
+	assert_int_equal(list_hour(w), 0);
+	assert_true(has_row(w, 5));
+	close_archive(w);
+}
+
 /* ---- two processes ------------------------------------------------------ */
 
 /*
@@ -229,6 +256,7 @@ int main(void)
 		T(test_clock_corrected_by_an_answer),
 		T(test_refused_catch_up_moves_no_mark),
 		T(test_retention_is_raised),
+		T(test_retention_is_raised_while_mounted),
 		T(test_told_of_what_another_found),
 		T(test_told_of_what_came_before_the_first_question),
 		T(test_told_of_what_was_forgotten),
