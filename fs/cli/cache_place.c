@@ -12,7 +12,9 @@
 #include "cache/dir.h"
 #include "fs/base/base.h"
 
-#define MEMORY_TEMPLATE "/dev/shm/kvsfs-XXXXXX"
+#define MEMORY_FOLDER	"/dev/shm"
+#define MEMORY_PREFIX	"kvsfs-"
+#define MEMORY_TEMPLATE MEMORY_FOLDER "/" MEMORY_PREFIX "XXXXXX"
 /* It is the machine's memory, not a disk. */
 #define MEMORY_BUDGET_BYTES (INT64_C(64) << 20)
 
@@ -58,6 +60,30 @@ fail:
 	return rc;
 }
 
+/* A process that was killed could not take its cache away. */
+static void sweep_memory(void)
+{
+	g_autoptr(GDir) dir = g_dir_open(MEMORY_FOLDER, 0, NULL);
+	const char *name;
+
+	while (dir && (name = g_dir_read_name(dir))) {
+		g_autofree char *path = g_build_filename(MEMORY_FOLDER, name,
+							 NULL);
+		g_autofree char *error = NULL;
+		GStatBuf st;
+		auto_close int dirfd = -1;
+
+		if (!g_str_has_prefix(name, MEMORY_PREFIX) ||
+		    g_lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) ||
+		    st.st_uid != geteuid())
+			continue;
+		/* One that is in use answers -EBUSY and stays. */
+		if (cache_dir_open(path, &dirfd, &error) == 0 &&
+		    cache_dir_clear(dirfd, &error) == 0)
+			g_rmdir(path);
+	}
+}
+
 static int open_memory(const struct store_options *o,
 		       struct cache_place **ret_place, char **ret_error)
 {
@@ -65,6 +91,7 @@ static int open_memory(const struct store_options *o,
 	struct store_options small = *o;
 	int rc;
 
+	sweep_memory();
 	if (!g_mkdtemp(path)) {
 		rc = -errno;
 		*ret_error = g_strdup_printf("no cache can be made in /dev/shm "
