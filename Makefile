@@ -1,6 +1,6 @@
 # kvsfs: see README.md.  Everything that is made goes under $(BUILD).
 #
-#   make            build/kvsfs and build/kvs-server
+#   make            build/kvsfs and build/kvs-server; make deps first, once
 #   make check      every test; TESTS=unit/mkv or mount/test_x.py for a part
 #   make demo       a stream to look at, with no AWS account; demo-stop ends it
 #   make lint       layers, lengths, formatting, clang-tidy, cppcheck
@@ -87,7 +87,7 @@ $(foreach l,$(LAYERS),$(eval $(call layer_rules,$(l))))
 FLAGS := $(CC) $(ALL_CFLAGS) $(SRV_CFLAGS) $(LDFLAGS) $(ALL_LIBS) $(SRV_LIBS)
 $(BUILD)/flags: FORCE
 	@test "$(HAVE_PKGS)" || { echo "make: a library of \
-	$(PKGS) is missing: run make deps" >&2; exit 1; }
+	$(PKGS) is missing: run make deps (installs Debian packages)" >&2; exit 1; }
 	@mkdir -p $(@D)
 	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
 FORCE:
@@ -116,8 +116,9 @@ JOBS   = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 NEXT   = +@$(MAKE) --no-print-directory $(JOBS)
 TESTS ?=
 
+# What `make` needs; the other targets install what they need themselves.
 deps:
-	@tests/deps check lint
+	@tests/deps demo
 
 check:
 	@tests/deps check
