@@ -8,6 +8,9 @@
 #include "fs/aws/settings.h"
 #include "fs/base/utc.h"
 
+/* That the service is silent is said again after so long. */
+#define SAY_AGAIN_MS 60000
+
 /* ---- rows lately read --------------------------------------------------- */
 
 static struct fragment *hot_slot(struct archive *a, int64_t id)
@@ -89,6 +92,17 @@ void archive_log_error(const struct stream_state *st, const char *what,
 		  number ? ", fragment " : "", number ? number : "", e->message,
 		  *e->name ? " (" : "", e->name, *e->name ? ")" : "",
 		  *e->request_id ? ", request id " : "", e->request_id);
+}
+
+void archive_say_silent(struct archive *a)
+{
+	int64_t now_ms = clock_monotonic_ms(a->o.clock);
+
+	if (a->said_silent_ms && now_ms - a->said_silent_ms < SAY_AGAIN_MS)
+		return;
+	a->said_silent_ms = now_ms;
+	g_warning("the service does not answer: folders are shown as they were "
+		  "listed last");
 }
 
 /* ---- other threads' answers --------------------------------------------- */

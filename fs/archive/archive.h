@@ -142,12 +142,24 @@ typedef void (*archive_fn)(void *user, int rc);
 void archive_refresh_streams(struct archive *a, archive_ticket t, archive_fn fn,
 			     void *user);
 
+enum archive_list_how {
+	/*
+	 * To look at: where the range was listed before and the service cannot
+	 * be reached, what is known is good enough, rc 0.  While it answers,
+	 * refusals included, it is waited for: half a listing is none.
+	 */
+	ARCHIVE_LIST_KNOWN,
+	/* To say that something is not there: a failure is a failure. */
+	ARCHIVE_LIST_FRESH,
+};
+
 /*
  * After rc 0 the catalog holds every fragment of [start, end), as fresh as the
- * TTL asks.  With the network down what is known already is good enough: rc 0.
+ * TTL asks.
  */
 void archive_list(struct archive *a, archive_ticket t, uint32_t stream,
-		  int64_t start_ms, int64_t end_ms, archive_fn fn, void *user);
+		  int64_t start_ms, int64_t end_ms, enum archive_list_how how,
+		  archive_fn fn, void *user);
 
 /*
  * Find out cheaply which buckets of bucket_ms in [start, end) hold something:

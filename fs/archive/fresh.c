@@ -112,6 +112,7 @@ static void fresh_done(struct stream_state *st, int rc)
 	GPtrArray *waiters = g_steal_pointer(&st->fresh_waiters);
 
 	st->fresh_failed_ms = rc < 0 ? clock_monotonic_ms(st->a->o.clock) : 0;
+	st->fresh_failed_rc = rc;
 	if (!waiters)
 		return;
 	for (guint i = 0; i < waiters->len; i++) {

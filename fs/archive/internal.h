@@ -46,6 +46,7 @@ struct question {
 	/* Runs on the network thread once the question is registered. */
 	void (*begin)(struct question *q);
 	struct net_timer *patience;
+	bool strict; /* list: what is known already is not enough */
 };
 
 /* Any thread.  The reference is given to the network thread by _ask(). */
@@ -60,6 +61,8 @@ void question_answer_piece(struct question *q,
 			   const struct archive_piece *piece);
 /* Answered with 0 after ms whatever happens: what is known must do. */
 void question_patience(struct question *q, int64_t ms);
+/* The same, but not while the service answers, if slowly. */
+void question_patience_silent(struct question *q);
 void questions_answer_all(struct archive *a, int rc);
 
 /* A list of waiting questions; each holds a reference. */
@@ -78,7 +81,8 @@ struct stream_state {
 	/* fresh.c */
 	GPtrArray *fresh_waiters; /* struct fresh_wait */
 	int64_t fresh_failed_ms;  /* monotonic; 0: it did not */
-	int64_t notified_id;	  /* rows up to this id have been told */
+	int fresh_failed_rc;
+	int64_t notified_id; /* rows up to this id have been told */
 	struct net_timer *tell_timer;
 
 	/* list.c */
@@ -143,7 +147,7 @@ struct archive {
 	GQueue held_order;     /* of ids in held, oldest first */
 	int64_t memory_used;   /* bytes held */
 	int64_t pending_bytes; /* of all downloads: not yet in a file */
-	int64_t said_uncached_ms;
+	int64_t said_uncached_ms, said_silent_ms;
 	/* Local clock - monotonic one, when server time was learnt last. */
 	int64_t learnt_gap_ms;
 	GPtrArray *refresh_waiters; /* struct question, streams.c */
@@ -163,6 +167,8 @@ bool archive_clock_sure(const struct archive *a);
 /* Log a failure once: what, to what, and what the service called it. */
 void archive_log_error(const struct stream_state *st, const char *what,
 		       const char *number, const struct kvs_error *e);
+/* Once in a while: what is shown is what is known. */
+void archive_say_silent(struct archive *a);
 /* An error class of kvs as an errno for users of files. */
 int archive_errno(int kvs_rc);
 

@@ -5,9 +5,6 @@
  */
 #include "fs/archive/internal.h"
 
-/* Where something is known already nobody waits longer than this for more. */
-#define PATIENCE_MS 1500
-
 /* One bucket's listing, however many wait for it. */
 struct bucket {
 	struct stream_state *st;
@@ -35,6 +32,14 @@ static enum catalog_knowledge knowledge_of(struct question *q)
 	return k;
 }
 
+/* The network is down: for those that want to see, what is known must do. */
+static void answer_failed(struct question *q, int rc)
+{
+	bool enough = !q->strict && knowledge_of(q) >= CATALOG_STALE;
+
+	question_answer(q, enough ? 0 : archive_errno(rc));
+}
+
 static void bucket_listed(void *arg, int rc)
 {
 	struct bucket *b = arg;
@@ -48,9 +53,7 @@ static void bucket_listed(void *arg, int rc)
 		if (rc == 0)
 			fill_gap(q, b);
 		else
-			question_answer(q, knowledge_of(q) >= CATALOG_STALE
-						   ? 0
-						   : archive_errno(rc));
+			answer_failed(q, rc);
 	}
 	bucket_free(b);
 }
@@ -136,10 +139,11 @@ static void list_fresh(void *arg, int rc)
 
 	if (q->answered)
 		;
-	else if (rc < 0 && knowledge_of(q) >= CATALOG_STALE)
-		question_answer(q, 0); /* the network is down: this must do */
-	else if (rc < 0 && rc != -EAGAIN) /* it has waited a whole deadline */
-		question_answer(q, archive_errno(rc));
+	else if (rc == -EAGAIN && q->strict)
+		answer_failed(
+			q, stream_state_get(q->a, q->stream)->fresh_failed_rc);
+	else if (rc < 0 && (rc != -EAGAIN || knowledge_of(q) >= CATALOG_STALE))
+		answer_failed(q, rc); /* it has waited a whole deadline */
 	else
 		fill_gap(q, NULL);
 	question_unref(q);
@@ -153,8 +157,8 @@ void list_begin(struct question *q)
 		question_answer(q, -ENOENT);
 		return;
 	}
-	if (knowledge_of(q) >= CATALOG_STALE)
-		question_patience(q, PATIENCE_MS);
+	if (!q->strict && knowledge_of(q) >= CATALOG_STALE)
+		question_patience_silent(q);
 	fresh_ensure(st, list_fresh, question_ref(q));
 }
 
@@ -180,7 +184,8 @@ static bool known_already(struct archive *a, uint32_t stream, int64_t start_ms,
 }
 
 void archive_list(struct archive *a, archive_ticket t, uint32_t stream,
-		  int64_t start_ms, int64_t end_ms, archive_fn fn, void *user)
+		  int64_t start_ms, int64_t end_ms, enum archive_list_how how,
+		  archive_fn fn, void *user)
 {
 	struct question *q;
 
@@ -191,6 +196,7 @@ void archive_list(struct archive *a, archive_ticket t, uint32_t stream,
 	}
 	q = question_new(a, t, list_begin, user);
 	q->fn = fn;
+	q->strict = how == ARCHIVE_LIST_FRESH;
 	q->stream = stream;
 	q->start_ms = start_ms;
 	q->end_ms = end_ms;

@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/archive/internal.h"
 
+/* Nobody is there: so long is a try for a question that can do without. */
+#define UNREACHABLE_MS 1500
+/*
+ * Connected, and yet not a word: as good as nobody there.  Refusals for too
+ * many calls are words: that listing gets on, and half of it is no answer.
+ */
+#define SILENT_MS     5000
+#define LOOK_AGAIN_MS 500
+
 struct question *question_new(struct archive *a, archive_ticket t,
 			      void (*begin)(struct question *q), void *user)
 {
@@ -65,6 +74,28 @@ static void patience_over(void *arg)
 
 	q->patience = NULL;
 	question_answer(q, 0);
+}
+
+static void look_for_a_word(void *arg)
+{
+	struct question *q = arg;
+	int64_t silent_ms = kvs_silent_ms(q->a->kvs);
+
+	q->patience = NULL;
+	if (silent_ms < SILENT_MS) {
+		q->patience = net_timer_start(q->a->loop, LOOK_AGAIN_MS,
+					      look_for_a_word, q);
+		return;
+	}
+	archive_say_silent(q->a);
+	question_answer(q, 0);
+}
+
+void question_patience_silent(struct question *q)
+{
+	if (!q->answered && !q->patience)
+		q->patience = net_timer_start(q->a->loop, UNREACHABLE_MS,
+					      look_for_a_word, q);
 }
 
 void question_patience(struct question *q, int64_t ms)

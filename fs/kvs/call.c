@@ -17,8 +17,10 @@ static void stop_try(struct kvs_call *call)
 		kvs_endpoint_leave(call);
 	if (call->timer)
 		net_timer_cancel(call->timer);
-	if (call->request)
+	if (call->request) {
 		net_request_cancel(call->request);
+		call->client->requests--;
+	}
 	call->timer = NULL;
 	call->request = NULL;
 }

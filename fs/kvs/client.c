@@ -65,6 +65,27 @@ int64_t kvs_now_ms(const struct kvs_client *c)
 	return clock_realtime_ms(c->clock) + c->clock_offset_ms;
 }
 
+int64_t kvs_silent_ms(const struct kvs_client *c)
+{
+	if (c->unreachable)
+		return INT64_MAX;
+	if (c->requests == 0)
+		return 0;
+	return clock_monotonic_ms(c->clock) - c->spoken_ms;
+}
+
+void kvs_client_asks(struct kvs_client *c)
+{
+	if (c->requests++ == 0)
+		c->spoken_ms = clock_monotonic_ms(c->clock);
+}
+
+void kvs_client_hears(struct kvs_client *c)
+{
+	c->spoken_ms = clock_monotonic_ms(c->clock);
+	c->unreachable = false;
+}
+
 void kvs_client_learn_clock(struct kvs_client *c, int64_t sent_ms,
 			    int64_t received_ms, int64_t date_ms)
 {

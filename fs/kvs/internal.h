@@ -28,6 +28,11 @@ struct kvs_client {
 	GQueue calls;		 /* open ones */
 	int64_t clock_offset_ms; /* server - local */
 
+	/* kvs_silent_ms() */
+	int requests;	   /* on their way */
+	int64_t spoken_ms; /* monotonic: it answered, or was first asked */
+	bool unreachable;
+
 	struct aws_credentials *credentials; /* NULL until needed */
 	unsigned credentials_loaded;	     /* how often */
 
@@ -116,6 +121,9 @@ int kvs_client_credentials(struct kvs_client *c, struct kvs_failure *f,
 			   const struct aws_credentials **ret_credentials);
 /* Those of the nth loading are no good. */
 void kvs_client_drop_credentials(struct kvs_client *c, unsigned loaded);
+/* For kvs_silent_ms(): a request is sent; bytes of an answer came. */
+void kvs_client_asks(struct kvs_client *c);
+void kvs_client_hears(struct kvs_client *c);
 /* A Date header came; sent and received by the local clock. */
 void kvs_client_learn_clock(struct kvs_client *c, int64_t sent_ms,
 			    int64_t received_ms, int64_t date_ms);

@@ -88,6 +88,12 @@ void kvs_client_free(struct kvs_client *c);
 
 /* Server time: the local clock, corrected once an answer has come. */
 int64_t kvs_now_ms(const struct kvs_client *c);
+/*
+ * How long the service has been asked something and not said a word, not even
+ * a refusal.  0 where it answers or nobody asks; INT64_MAX where the last try
+ * did not get through at all.
+ */
+int64_t kvs_silent_ms(const struct kvs_client *c);
 
 /* streams: GPtrArray of struct kvs_stream_info, the callee's to keep (ref). */
 typedef void (*kvs_streams_fn)(void *user, const struct kvs_error *e,

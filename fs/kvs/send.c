@@ -60,6 +60,7 @@ static int on_body(void *user, const struct net_response *r, const void *bytes,
 	struct kvs_call *call = user;
 	bool ok = r->http_status == 200;
 
+	kvs_client_hears(call->client);
 	see_head(call, r);
 	if (ok && call->kind->body)
 		return pass_on(call, bytes, n);
@@ -112,6 +113,11 @@ static void on_done(void *user, int rc, const struct net_response *r,
 	struct kvs_call *call = user;
 
 	call->request = NULL;
+	call->client->requests--;
+	if (r->http_status)
+		kvs_client_hears(call->client);
+	else
+		call->client->unreachable = true;
 	see_head(call, r);
 	if (rc == 0 && r->http_status == 200) {
 		take_answer(call, r);
@@ -196,6 +202,7 @@ static void start(struct kvs_call *call, const struct kvs_url *url,
 	g_ptr_array_add(lines, NULL);
 	spec.headers = (const char *const *)lines->pdata;
 	call->sent_ms = clock_realtime_ms(c->clock);
+	kvs_client_asks(c);
 	call->request = net_request_start(c->loop, &spec, &ops, call);
 }
 

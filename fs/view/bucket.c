@@ -23,11 +23,18 @@ void bucket_window(struct tree *t, const struct archive_stream *s,
 	*ret_end_ms = end_ms;
 }
 
-bool bucket_shown(struct tree *t, const struct archive_stream *s,
-		  int64_t start_ms, int64_t end_ms)
+bool bucket_in_window(struct tree *t, const struct archive_stream *s,
+		      int64_t start_ms, int64_t end_ms)
 {
 	int64_t w_start_ms, w_end_ms;
 
+	bucket_window(t, s, &w_start_ms, &w_end_ms);
+	return start_ms < w_end_ms && end_ms > w_start_ms;
+}
+
+bool bucket_shown(struct tree *t, const struct archive_stream *s,
+		  int64_t start_ms, int64_t end_ms)
+{
 	switch (archive_state(t->a, s, start_ms, end_ms)) {
 	case ARCHIVE_HOLDS:
 		return true;
@@ -36,8 +43,7 @@ bool bucket_shown(struct tree *t, const struct archive_stream *s,
 	case ARCHIVE_UNKNOWN:
 		break;
 	}
-	bucket_window(t, s, &w_start_ms, &w_end_ms);
-	return start_ms < w_end_ms && end_ms > w_start_ms;
+	return bucket_in_window(t, s, start_ms, end_ms);
 }
 
 /* From one fragment to the next bucket: a call for each that holds some. */

@@ -141,7 +141,7 @@ void tree_dir_open(struct tree *t, archive_ticket ticket, uint64_t node,
 		break;
 	case ROLE_FRAGMENTS:
 		archive_list(t->a, ticket, p.stream->id, p.start_ms, p.end_ms,
-			     opened, o);
+			     ARCHIVE_LIST_KNOWN, opened, o);
 		break;
 	case ROLE_TOPS:
 	case ROLE_FILE:

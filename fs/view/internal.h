@@ -84,6 +84,8 @@ static inline int64_t fragment_ms(const struct tree *t,
 /* The stream's archive in time; empty with a retention of 0. */
 void bucket_window(struct tree *t, const struct archive_stream *s,
 		   int64_t *ret_start_ms, int64_t *ret_end_ms);
+bool bucket_in_window(struct tree *t, const struct archive_stream *s,
+		      int64_t start_ms, int64_t end_ms);
 /* Is the bucket there to be seen?  Asks nobody. */
 bool bucket_shown(struct tree *t, const struct archive_stream *s,
 		  int64_t start_ms, int64_t end_ms);

@@ -98,23 +98,57 @@ static void in_tops(struct lookup *l, const struct place *p)
 	absent(l, TREE_FOR_EVER);
 }
 
+/* However old: a late upload may fill it, and the kernel is told of a name in
+   a folder, not of that folder's own. */
+static void no_bucket(const struct lookup *l)
+{
+	absent(l, l->t->o.metadata_ttl_ms);
+}
+
+/* The folder of the name in p; false: it cannot be one. */
+static bool bucket_of(const struct lookup *l, const struct place *p,
+		      struct place *ret_child)
+{
+	int64_t start_ms;
+
+	if (!path_parse_bucket(place_unit(p), p->start_ms, l->name, &start_ms))
+		return false;
+	*ret_child = place_bucket(l->t, p, start_ms);
+	return true;
+}
+
+static void bucket_fresh(void *user, int rc)
+{
+	g_autofree struct lookup *l = user;
+	struct place auto_place p = {0};
+	struct place child;
+
+	if (rc == 0)
+		rc = place_at(l->t, l->parent, &p);
+	if (rc < 0)
+		l->fn(l->user, rc, NULL);
+	else if (bucket_of(l, &p, &child) &&
+		 bucket_shown(l->t, p.stream, child.start_ms, child.end_ms))
+		folder(l, &child);
+	else
+		no_bucket(l);
+}
+
 static void in_buckets(struct lookup *l, const struct place *p)
 {
 	struct place child;
-	int64_t start_ms;
 
-	if (!path_parse_bucket(place_unit(p), p->start_ms, l->name,
-			       &start_ms)) {
+	if (!bucket_of(l, p, &child))
 		absent(l, TREE_FOR_EVER);
-		return;
-	}
-	child = place_bucket(l->t, p, start_ms);
-	if (bucket_shown(l->t, p->stream, child.start_ms, child.end_ms))
+	else if (bucket_shown(l->t, p->stream, child.start_ms, child.end_ms))
 		folder(l, &child);
-	else
-		/* However old: a late upload may fill it, and the kernel is
-		   told of a name in a folder, not of that folder's own. */
-		absent(l, l->t->o.metadata_ttl_ms);
+	else if (!bucket_in_window(l->t, p->stream, child.start_ms,
+				   child.end_ms))
+		no_bucket(l);
+	else /* it was empty when it was listed */
+		archive_list(l->t->a, l->ticket, p->stream->id, child.start_ms,
+			     child.end_ms, ARCHIVE_LIST_FRESH, bucket_fresh,
+			     g_memdup2(l, sizeof(*l)));
 }
 
 /* ---- fragments ---------------------------------------------------------- */
@@ -194,7 +228,7 @@ static void in_fragments(struct lookup *l, const struct place *p)
 		absent_now(l, p);
 	else
 		archive_list(l->t->a, l->ticket, p->stream->id, p->start_ms,
-			     p->end_ms, bucket_listed,
+			     p->end_ms, ARCHIVE_LIST_FRESH, bucket_listed,
 			     g_memdup2(l, sizeof(*l)));
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Streams that grow: what arrives is seen in time, wherever it belongs, and
 what is over is not asked for again."""
+import errno
 import os
 import time
 
@@ -106,6 +107,31 @@ def test_a_first_fragment_makes_its_folders(see, server):
     watching.until(lambda: folder[-2:] in os.listdir(top / "2026-11-22"),
                    TTL_MS / 1000 + SLACK_S)
     assert os.listdir(top / folder) == [expected.file_name(made)]
+
+
+def test_a_first_fragment_makes_its_folder_for_who_knows_it(see, server):
+    """As a job that copies the current hour, whether or not it is there yet."""
+    m = see("quiet")
+    day = m.path / "fragments" / "2026-11-22"
+    assert sorted(os.listdir(day)) == ["12", "13"]
+    folder = m.path / "fragments" / expected.folder(
+        server.add("quiet", {})[0]["producer_ms"])
+    watching.until(folder.exists, TTL_MS / 1000 + SLACK_S)
+    assert len(os.listdir(folder)) == 1
+
+
+def test_what_could_not_be_found_out_is_not_absent(see, server):
+    m = see("live", "--timeout=1")
+    os.listdir(m.path / "fragments" / "2026-11-22" / "16")
+    server.fault("error", name="InternalFailure", status=500,
+                 api="ListFragments", count=-1)
+    made, = server.add("live", {"number": "4712"})
+    path = m.path / "fragments" / expected.path(made)
+    time.sleep(TTL_MS / 1000)
+    assert watching.error_of(os.stat, path) == errno.ETIMEDOUT
+    server.clear_faults()
+    # What failed is not tried again for a moment.
+    watching.until(lambda: not watching.error_of(os.stat, path), 15)
 
 
 @pytest.mark.parametrize("listed", [True, False])

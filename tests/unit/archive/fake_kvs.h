@@ -31,6 +31,8 @@ struct fake {
 	GArray *fragments; /* guarded by lock */
 	_Atomic int lists, medias, numbers_asked;
 	_Atomic int list_rc, media_rc, describe_rc;
+	_Atomic int list_delay_ms;
+	_Atomic bool answers;	  /* if slowly */
 	_Atomic int fail_medias;  /* so many calls get media_rc */
 	_Atomic int not_found;	  /* so many documents say so */
 	_Atomic int missing;	  /* so many documents are left out */
@@ -106,6 +108,11 @@ int64_t kvs_now_ms(const struct kvs_client *c)
 	return clock_realtime_ms(c->clock) + atomic_load(&fake.ahead_ms);
 }
 
+int64_t kvs_silent_ms(const struct kvs_client *c)
+{
+	return atomic_load(&fake.answers) ? 0 : INT64_MAX;
+}
+
 void kvs_stream_info_free(struct kvs_stream_info *s)
 {
 	g_free(s->name);
@@ -122,6 +129,8 @@ static struct kvs_error fake_error(int rc)
 				  .message = rc ? "the fake said no" : "ok"};
 }
 
+static void list_now(void *arg);
+
 static struct kvs_call *call_new(struct kvs_client *c, void *user,
 				 void (*fn)(void *))
 {
@@ -129,7 +138,9 @@ static struct kvs_call *call_new(struct kvs_client *c, void *user,
 
 	call->c = c;
 	call->user = user;
-	call->timer = net_timer_start(c->loop, 0, fn, call);
+	call->timer = net_timer_start(
+		c->loop, fn == list_now ? atomic_load(&fake.list_delay_ms) : 0,
+		fn, call);
 	return call;
 }
 

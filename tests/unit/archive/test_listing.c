@@ -101,6 +101,48 @@ static void test_offline_shows_what_is_known(void **state)
 	close_archive(w);
 }
 
+/* Nobody takes what was not to be found out for what is not there. */
+static void test_offline_nothing_is_said_to_be_absent(void **state)
+{
+	struct world *w = *state;
+
+	open_archive(w);
+	assert_int_equal(list_hour(w), 0);
+	atomic_store(&fake.list_rc, -EACCES);
+	atomic_fetch_add(&skew_ms, TTL_MS + 1000);
+	/* The second is answered without a try. */
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(list_how(w, w->hour_ms,
+					  w->hour_ms + UTC_HOUR_MS,
+					  ARCHIVE_LIST_FRESH),
+				 -EACCES);
+	assert_int_equal(list_hour(w), 0);
+	atomic_store(&fake.list_rc, 0);
+	close_archive(w);
+}
+
+/* A service that answers is waited for, however long that takes. */
+static void test_slow_but_whole(void **state)
+{
+	struct world *w = *state;
+
+	open_archive(w);
+	assert_int_equal(list_hour(w), 0);
+	atomic_fetch_add(&skew_ms, 2 * UTC_HOUR_MS);
+	add_fragment(w->hour_ms + 9, test_realtime(NULL) - UTC_HOUR_MS, 3000,
+		     0);
+	atomic_store(&fake.answers, true);
+	atomic_store(&fake.list_delay_ms, 2200);
+	assert_int_equal(list_hour(w), 0);
+	row(w, N_FRAGMENTS);
+	/* One that does not is not. */
+	atomic_fetch_add(&skew_ms, 2 * UTC_HOUR_MS);
+	atomic_store(&fake.answers, false);
+	atomic_store(&fake.list_delay_ms, 60000);
+	assert_int_equal(list_hour(w), 0);
+	close_archive(w);
+}
+
 static void test_list_errors(void **state)
 {
 	static const struct {
@@ -136,8 +178,8 @@ static void test_many_ask_one_listing(void **state)
 	for (size_t i = 0; i < G_N_ELEMENTS(r); i++) {
 		reply_init(&r[i]);
 		archive_list(w->a, archive_ticket_new(w->a), w->stream,
-			     w->hour_ms, w->hour_ms + UTC_HOUR_MS, reply_in,
-			     &r[i]);
+			     w->hour_ms, w->hour_ms + UTC_HOUR_MS,
+			     ARCHIVE_LIST_KNOWN, reply_in, &r[i]);
 	}
 	for (size_t i = 0; i < G_N_ELEMENTS(r); i++) {
 		assert_int_equal(reply_wait(&r[i]), 0);
@@ -238,6 +280,8 @@ int main(void)
 		T(test_remount_asks_nothing_settled),
 		T(test_old_mark_lists_anew),
 		T(test_offline_shows_what_is_known),
+		T(test_offline_nothing_is_said_to_be_absent),
+		T(test_slow_but_whole),
 		T(test_list_errors),
 		T(test_many_ask_one_listing),
 		T(test_survey_sparse),

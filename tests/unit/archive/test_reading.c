@@ -338,7 +338,7 @@ static void test_close_with_everything_open(void **state)
 				     w->hour_ms -
 					     (int64_t)(i + 1) * UTC_HOUR_MS,
 				     w->hour_ms - (int64_t)i * UTC_HOUR_MS,
-				     reply_in, &r[i]);
+				     ARCHIVE_LIST_KNOWN, reply_in, &r[i]);
 		else
 			archive_read(w->a, archive_ticket_new(w->a),
 				     row(w, 40 + i).id, 5000, 100, read_in,

@@ -275,18 +275,24 @@ static G_GNUC_UNUSED void reply_release(struct reply *r)
 	g_byte_array_unref(r->bytes);
 }
 
-static G_GNUC_UNUSED int list_range(struct world *w, int64_t start_ms,
-				    int64_t end_ms)
+static G_GNUC_UNUSED int list_how(struct world *w, int64_t start_ms,
+				  int64_t end_ms, enum archive_list_how how)
 {
 	struct reply r;
 	int rc;
 
 	reply_init(&r);
 	archive_list(w->a, archive_ticket_new(w->a), w->stream, start_ms,
-		     end_ms, reply_in, &r);
+		     end_ms, how, reply_in, &r);
 	rc = reply_wait(&r);
 	reply_release(&r);
 	return rc;
+}
+
+static G_GNUC_UNUSED int list_range(struct world *w, int64_t start_ms,
+				    int64_t end_ms)
+{
+	return list_how(w, start_ms, end_ms, ARCHIVE_LIST_KNOWN);
 }
 
 static G_GNUC_UNUSED int list_hour(struct world *w)

@@ -253,7 +253,8 @@ void archive_refresh_streams(struct archive *a, archive_ticket t, archive_fn fn,
 }
 
 void archive_list(struct archive *a, archive_ticket t, uint32_t stream,
-		  int64_t start_ms, int64_t end_ms, archive_fn fn, void *user)
+		  int64_t start_ms, int64_t end_ms, enum archive_list_how how,
+		  archive_fn fn, void *user)
 {
 	fake.n_list++;
 	fake.start_ms = start_ms;
