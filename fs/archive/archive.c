@@ -245,6 +245,7 @@ static void archive_free(struct archive *a)
 	g_clear_pointer(&a->held, g_hash_table_unref);
 	g_clear_pointer(&a->told, g_hash_table_unref);
 	g_clear_pointer(&a->told_ids, g_hash_table_unref);
+	g_clear_pointer(&a->ahead, g_hash_table_unref);
 	g_clear_pointer(&a->by_id, g_hash_table_unref);
 	g_clear_pointer(&a->streams, g_ptr_array_unref);
 	g_queue_clear_full(&a->held_order, g_free);
@@ -275,6 +276,7 @@ static struct archive *archive_alloc(const struct archive_options *o,
 					NULL);
 	a->told_ids = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL,
 					    g_free);
+	a->ahead = g_hash_table_new(g_int64_hash, g_int64_equal);
 	a->questions = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
 					     (GDestroyNotify)question_unref);
 	a->states = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL,
@@ -292,11 +294,16 @@ int archive_open(const struct archive_options *o,
 	struct net_loop_options net = {.ca_bundle = settings->ca_bundle,
 				       .user_agent = o->user_agent};
 	struct archive *a = archive_alloc(o, settings);
+	struct store_stats stats;
 	int rc;
 
 	a->ix = ix;
 	a->catalog = catalog;
 	a->store = store;
+	/* What is not read yet must not push itself out of the cache. */
+	if (store_stats(store, &stats) == 0)
+		a->ahead_limit_bytes = MIN(o->readahead_bytes,
+					   stats.budget_bytes / 2);
 	rc = net_loop_new(&net, &a->loop);
 	if (rc < 0) {
 		*ret_error = g_strdup_printf("cannot start the network thread: "

@@ -62,6 +62,8 @@ struct archive_options {
 	double media_calls_per_s, media_fragments_per_s, list_points_per_s;
 	int media_connections;
 	int64_t memory_bytes; /* for what cannot be cached on disk */
+	/* Fetched before it is asked for, of all readers; 0: nothing is. */
+	int64_t readahead_bytes;
 	const struct clock *clock;
 	uint32_t (*random)(void);
 	const char *user_agent;

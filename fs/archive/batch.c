@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "fs/archive/landing.h"
 #include "fs/mkv/reader.h"
 #include "fs/net/retry.h"
 
@@ -27,6 +28,7 @@ struct batch {
 	struct mkv_reader *reader;
 	struct kvs_call *call;
 	struct download *current; /* whose document is arriving */
+	int64_t asked_ms, came_bytes;
 	int reader_rc;
 };
 
@@ -115,15 +117,41 @@ static int doc_begin(void *user, const struct mkv_document *doc,
 	return 0;
 }
 
+static bool coming(const struct download *d)
+{
+	return d->state == DOWNLOAD_ASKED;
+}
+
 static bool wanted(const struct batch *b)
 {
 	for (guint i = 0; i < b->downloads->len; i++) {
 		const struct download *d = b->downloads->pdata[i];
 
-		if (d->state == DOWNLOAD_ASKED)
+		if (coming(d) && download_wanted(d))
 			return true;
 	}
 	return false;
+}
+
+void batches_left(const struct stream_state *st, int64_t *ret_bytes,
+		  int64_t *ret_fragments)
+{
+	int64_t bytes = 0, fragments = 0;
+
+	for (guint i = 0; i < st->batches->len; i++) {
+		const struct batch *b = st->batches->pdata[i];
+
+		for (guint k = 0; k < b->downloads->len; k++) {
+			const struct download *d = b->downloads->pdata[k];
+
+			if (!coming(d))
+				continue;
+			bytes += MAX(d->f.size_bytes - d->put_bytes, 0);
+			fragments++;
+		}
+	}
+	*ret_bytes = bytes;
+	*ret_fragments = fragments;
 }
 
 /* One after the other: as long as the call gets on, none of them is late. */
@@ -131,6 +159,7 @@ static void progressed(struct batch *b)
 {
 	int64_t now_ms = fetch_now_ms(b->st->a);
 
+	b->st->progress_ms = now_ms;
 	for (guint i = 0; i < b->downloads->len; i++) {
 		struct download *d = b->downloads->pdata[i];
 
@@ -175,6 +204,7 @@ static int body(void *user, const void *bytes, size_t n)
 {
 	struct batch *b = user;
 
+	b->came_bytes += (int64_t)n;
 	b->reader_rc = mkv_reader_feed(b->reader, bytes, n);
 	return b->reader_rc;
 }
@@ -260,10 +290,10 @@ static void done(void *user, const struct kvs_error *e)
 	struct stream_state *st = b->st;
 
 	b->call = NULL;
-	st->media_connections--;
 	g_ptr_array_remove_fast(st->batches, b);
 	archive_learn_clock(st->a);
 	quota_media_done(st, e);
+	quota_measured(st, b->came_bytes, fetch_now_ms(st->a) - b->asked_ms);
 	if (e->rc == 0 && b->reader_rc == 0)
 		b->reader_rc = mkv_reader_finish(b->reader);
 	for (guint i = 0; i < b->downloads->len; i++) {
@@ -302,7 +332,8 @@ void batch_start(struct stream_state *st, GPtrArray *downloads)
 		g_ptr_array_add(numbers, d->f.number);
 		bytes += d->f.size_bytes;
 	}
-	st->media_connections++;
+	quota_media_take(st, numbers->len);
+	b->asked_ms = fetch_now_ms(a);
 	g_ptr_array_add(st->batches, b);
 	b->call = kvs_get_media(
 		a->kvs, st->arn, (const char *const *)numbers->pdata,
@@ -312,8 +343,14 @@ void batch_start(struct stream_state *st, GPtrArray *downloads)
 
 static void drop(struct batch *b)
 {
+	for (guint i = 0; i < b->downloads->len; i++) {
+		struct download *d = b->downloads->pdata[i];
+
+		if (coming(d))
+			download_forget(d);
+	}
 	kvs_call_cancel(b->call);
-	b->st->media_connections--;
+	quota_media_dropped(b->st);
 	batch_free(b);
 }
 

@@ -20,8 +20,8 @@
 #include "fs/net/loop.h"
 #include "fs/net/rate.h"
 
-struct fetch;
 struct download;
+struct share;
 
 /* ---- questions (question.c) -------------------------------------------- */
 
@@ -96,12 +96,18 @@ struct stream_state {
 	/* quota.c */
 	struct rate list_points, media_calls, media_fragments;
 	int64_t slowed_ms; /* monotonic: when a throttle was last answered to */
-	int media_connections;
+	int media_connections, connections_max; /* 0: no limit */
+	int64_t crowded_ms;			/* the same for connections */
+	double connection_bytes_s;		/* as measured */
+
+	/* ahead.c */
+	GQueue readers; /* struct reader, those whose turn comes first */
 
 	/* fetch.c */
-	GQueue queued;	    /* struct download waiting for a call */
+	GQueue queued;	    /* struct download somebody waits for */
 	GPtrArray *batches; /* struct batch: calls under way */
 	struct net_timer *schedule_timer;
+	int64_t progress_ms; /* monotonic: any call brought something */
 	struct download *calibration;
 	GPtrArray *calibrate_waiters;
 };
@@ -128,7 +134,7 @@ struct archive {
 
 	int64_t first_id; /* the catalog's last when opened */
 
-	pthread_mutex_t lock;	 /* guards the next six; nothing is called
+	pthread_mutex_t lock;	 /* guards the next seven; nothing is called
 				    under it */
 	GPtrArray *streams;	 /* snapshot, struct archive_stream */
 	GHashTable *by_id;	 /* stream id -> an entry of streams */
@@ -137,6 +143,8 @@ struct archive {
 				    that could not be cached on disk */
 	GHashTable *told;	 /* set of fragment ids, resized.c */
 	GHashTable *told_ids;	 /* stream id -> int64_t, fresh.c */
+	GHashTable *ahead;	 /* fragment id -> struct ahead, ahead.c */
+	_Atomic int n_ahead;	 /* in it */
 
 	/* network thread only */
 	GHashTable *questions;	      /* ticket -> struct question */
@@ -148,6 +156,10 @@ struct archive {
 	int64_t memory_used;   /* bytes held */
 	int64_t pending_bytes; /* of all downloads: not yet in a file */
 	int64_t said_uncached_ms, said_silent_ms;
+	int64_t ahead_bytes, ahead_limit_bytes; /* of all readers */
+	int readers_on;				/* that have a window */
+	uint64_t reader_serial;
+	struct net_timer *ahead_timer;
 	/* Local clock - monotonic one, when server time was learnt last. */
 	int64_t learnt_gap_ms;
 	GPtrArray *refresh_waiters; /* struct question, streams.c */
@@ -189,11 +201,22 @@ void streams_begin_refresh(struct question *q);
 void streams_keep_fresh(struct archive *a);
 void streams_stop(struct archive *a);
 
-/* quota.c: 0: go on (and it is counted), else wait so many ms */
+/* quota.c: what the service hands out, kept on our side */
 void quota_init(struct stream_state *st);
+/* 0: go on (and it is counted), else wait so many ms. */
 int64_t quota_list(struct stream_state *st, int points);
-int64_t quota_media(struct stream_state *st, size_t fragments);
+/* May one more GetMediaForFragmentList be under way? */
+bool quota_connection(const struct stream_state *st);
+/* How much to ask for in it, of so much that is wanted or on its way. */
+struct share quota_share(const struct stream_state *st, int64_t bytes,
+			 int64_t fragments, bool more);
+int64_t quota_media_wait_ms(struct stream_state *st, size_t fragments);
+/* It is started; then one of the two is called when it is over. */
+void quota_media_take(struct stream_state *st, size_t fragments);
 void quota_media_done(struct stream_state *st, const struct kvs_error *e);
+void quota_media_dropped(struct stream_state *st);
+/* It brought so many bytes in that time. */
+void quota_measured(struct stream_state *st, int64_t bytes, int64_t took_ms);
 
 /* fresh.c: fn(arg, rc) once the stream's mark is within the TTL; -EAGAIN: not
    asked, since it failed a moment ago */
@@ -250,6 +273,8 @@ void resized_tell(struct archive *a, const struct fragment *f,
 
 /* read.c, fetch.c */
 void read_begin(struct question *q);
+/* It was interrupted: end what nobody else wants. */
+void read_given_up(struct question *q);
 void calibrate_begin(struct question *q);
 void fetch_stop(struct archive *a);
 

@@ -2,6 +2,8 @@
 #define G_LOG_DOMAIN "kvsfs"
 #include "fs/archive/landing.h"
 
+#include "fs/archive/ahead.h"
+
 #include "fs/mkv/reader.h"
 
 static void pending_put(struct download *d, const void *bytes, size_t n)
@@ -133,6 +135,9 @@ static void sealed(void *arg)
 			held_keep(a, d->f.id, x->chunk);
 		answer_from(d, x->chunk);
 		store_chunk_unref(x->chunk);
+		/* Whoever wanted sizes begins to read with this one. */
+		if (d->calibrates)
+			ahead_read(d->st, &d->f, false);
 		download_ended(d);
 	}
 	download_unref(d);

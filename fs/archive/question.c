@@ -152,7 +152,11 @@ static void cancel_here(void *arg)
 	struct question *q = g_hash_table_lookup(a->questions, &c->ticket);
 
 	if (q) {
+		question_ref(q);
 		question_answer(q, -EINTR);
+		if (q->read_fn)
+			read_given_up(q);
+		question_unref(q);
 		return;
 	}
 	/*

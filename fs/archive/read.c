@@ -3,7 +3,9 @@
  * read: the questions about one fragment: its bytes, and its file's size.
  */
 #define G_LOG_DOMAIN "kvsfs"
+#include "fs/archive/ahead.h"
 #include "fs/archive/fetch.h"
+#include "fs/archive/landing.h"
 
 /* ---- reading ------------------------------------------------------------ */
 
@@ -80,13 +82,24 @@ void read_begin(struct question *q)
 			piece = piece_of(c, q->offset, q->n);
 			question_answer_piece(q, &piece);
 			store_chunk_unref(c);
+			ahead_read(st, &f, false);
+			fetch_schedule(st);
 			return;
 		}
-		d = fetch_want(st, &f, false);
+		d = download_new(st, &f, false);
 	}
-	waiters_add(&d->waiters, q);
+	download_wait(d, q);
+	ahead_read(st, &f, true);
 	landing_answer(d);
 	fetch_schedule(st);
+}
+
+void read_given_up(struct question *q)
+{
+	struct download *d = g_hash_table_lookup(q->a->downloads, &q->fragment);
+
+	if (d && !download_wanted(d))
+		batches_prune(d->st);
 }
 
 void archive_read(struct archive *a, archive_ticket t, int64_t fragment,
@@ -112,6 +125,7 @@ void archive_read(struct archive *a, archive_ticket t, int64_t fragment,
 		piece = piece_of(c, offset, n);
 		fn(user, 0, &piece);
 		store_chunk_unref(c);
+		ahead_hit(a, fragment);
 		return;
 	}
 	store_chunk_unref(c);
@@ -167,7 +181,8 @@ void calibrate_begin(struct question *q)
 	waiters_add(&st->calibrate_waiters, q);
 	if (st->calibration)
 		return;
-	st->calibration = fetch_want(st, &f, true);
+	st->calibration = download_new(st, &f, true);
+	fetch_queue(st->calibration);
 	fetch_schedule(st);
 }
 

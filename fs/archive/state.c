@@ -3,7 +3,7 @@
  * state: what the network thread keeps for each stream, and the housekeeping
  * that nobody asks for: expired fragments go, the catalog keeps its share.
  */
-#include "fs/archive/internal.h"
+#include "fs/archive/ahead.h"
 #include "fs/base/utc.h"
 
 /* Expired rows and the catalog's share of the budget are seen to so often. */
@@ -40,6 +40,7 @@ struct stream_state *stream_state_get(struct archive *a, uint32_t stream)
 	st->surveys = g_ptr_array_new();
 	st->surveyed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
 					     g_free);
+	g_queue_init(&st->readers);
 	g_queue_init(&st->queued);
 	quota_init(st);
 	/* What was there already was there before anything was shown. */
@@ -57,7 +58,7 @@ void stream_state_free(void *state)
 	pages_free(st);
 	list_free(st);
 	survey_free(st);
-	g_queue_clear(&st->queued);
+	ahead_free(st);
 	g_free(st->arn);
 	g_free(st->name);
 	g_free(st);
@@ -212,5 +213,6 @@ void state_stop_all(struct archive *a)
 		survey_stop(st);
 		fresh_stop(st);
 	}
+	ahead_stop(a);
 	fetch_stop(a);
 }

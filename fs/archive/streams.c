@@ -389,10 +389,6 @@ void archive_refresh_streams(struct archive *a, archive_ticket t, archive_fn fn,
 {
 	struct question *q;
 
-	if (!a->prefix) {
-		fn(user, 0);
-		return;
-	}
 	q = question_new(a, t, streams_begin_refresh, user);
 	q->fn = fn;
 	question_ask(q);

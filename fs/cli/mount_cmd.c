@@ -133,6 +133,7 @@ static int open_archive(struct mounting *m, char **ret_error)
 		.list_points_per_s = o->list_points_per_s,
 		.media_connections = (int)o->media_connections,
 		.memory_bytes = MEMORY_BYTES,
+		.readahead_bytes = o->readahead_bytes,
 		.clock = &clock_system,
 		.random = any_number,
 		.user_agent = "kvsfs/" KVSFS_VERSION,

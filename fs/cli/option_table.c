@@ -102,6 +102,10 @@ static const struct option_row rows[] = {
 	 .min = 1000, .max = DAY_MS,
 	 .value = "TIME", .help = "when a read that waits for the service fails "
 	 "(default 60s)"},
+	{"readahead", KIND_BYTES, FIELD(readahead_bytes), MOUNT,
+	 .max = INT64_MAX,
+	 .value = "SIZE", .help = "fetched before it is asked for, for all "
+	 "readers that go on (default 256M; 0: nothing)"},
 	{"slack", KIND_BYTES, FIELD(slack_bytes), MOUNT, .max = GIB,
 	 .value = "SIZE", .help = "room in files beyond the listed size "
 	 "(default: measured)"},

@@ -281,6 +281,7 @@ static struct options *options_new(void)
 	o->cache_min_free_ratio = 0.05;
 	o->metadata_ttl_ms = 5000;
 	o->timeout_ms = 60000;
+	o->readahead_bytes = INT64_C(256) << 20;
 	o->slack_bytes = -1;
 	o->log_level = LOG_LEVEL_INFO;
 	o->uid = getuid();

@@ -38,6 +38,7 @@ struct options {
 	int64_t cache_size_bytes;
 	double cache_min_free_ratio;
 	int64_t metadata_ttl_ms, timeout_ms;
+	int64_t readahead_bytes;
 	int64_t slack_bytes; /* -1: calibrate */
 	bool raw;
 	bool foreground;

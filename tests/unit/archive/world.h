@@ -68,7 +68,7 @@ struct world {
 	_Atomic bool slow_to_tell;
 	void (*told)(void *arg);
 	void *_Atomic told_arg;
-	int64_t timeout_ms, budget_bytes, memory_bytes;
+	int64_t timeout_ms, budget_bytes, memory_bytes, readahead_bytes;
 };
 
 static G_GNUC_UNUSED void on_added(void *user, const struct fragment *f)
@@ -110,6 +110,7 @@ static G_GNUC_UNUSED void open_archive(struct world *w)
 		.slack_bytes = -1,
 		.media_connections = 5,
 		.memory_bytes = w->memory_bytes ?: 64 << 20,
+		.readahead_bytes = w->readahead_bytes,
 		.clock = &test_clock,
 		.random = no_random,
 		.user_agent = "test",
