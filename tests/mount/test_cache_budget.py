@@ -213,7 +213,8 @@ def test_never_above_its_budget(mount, kvs, truth, tmp_path, raw, mounts):
 
 def test_least_recently_used_goes_first(mount, kvs, truth):
     """What is looked at all the time stays."""
-    m = mount("load", *FAST, f"--cache-size={BUDGET}", server=kvs)
+    m = mount("load", *FAST, f"--cache-size={BUDGET}", "--readahead=0",
+              server=kvs)
     paths = [m.path / "fragments" / p for p in sorted(truth["load"])]
     watching.read(paths[0])
     for path in paths[1:60]:

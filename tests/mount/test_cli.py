@@ -145,7 +145,7 @@ def test_allow_other(mount, tmp_path):
 
 
 def test_cache_commands(kvsfs, mount):
-    m = mount("front-door")
+    m = mount("front-door", "--readahead=0")
     cache = f"--cache-dir={m.cache}"
     assert run(kvsfs, "cache", "info", "--cache-dir=/nowhere/at/all").stdout \
         == "/nowhere/at/all: no cache yet\n"

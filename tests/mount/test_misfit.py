@@ -53,7 +53,9 @@ def kvs(tmp_path_factory):
 def opened(mount, kvs):
     """opened(STREAM, ...) -> a mount; m.of(fragment) is its file."""
     def make(stream, *options, **more):
-        m = mount(stream, "--metadata-ttl=100ms", "--media-calls=0", *options,
+        # Not ahead of the reader: each is looked at before it is fetched.
+        m = mount(stream, "--metadata-ttl=100ms", "--media-calls=0",
+                  "--readahead=0", *options,
                   server=kvs, **more)
         m.of = lambda f: m.path / "fragments" / expected.path(f)
         return m

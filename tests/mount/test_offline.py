@@ -74,7 +74,8 @@ class Door:
 def door(server, mount):
     """Hour 13 listed, sizes known, fragments 0 and 1 cached."""
     door = Door(server, mount("door", f"--timeout={TIMEOUT_S}",
-                              "--metadata-ttl=200ms", "--media-calls=0"))
+                              "--metadata-ttl=200ms", "--media-calls=0",
+                              "--readahead=0"))
     assert set(os.listdir(door.hour)) == door.names["13"]
     for entry in os.scandir(door.hour):
         entry.stat()
