@@ -18,7 +18,13 @@ struct catalog *catalog_new(struct cache_index *ix)
 	c->flushed_ms = clock_monotonic_ms(&clock_system);
 	if (catalog_last_id(c, &c->trimmed_id) < 0)
 		c->trimmed_id = 0;
+	c->pinned_slack = -1;
 	return c;
+}
+
+void catalog_pin_slack(struct catalog *c, int64_t slack_bytes)
+{
+	c->pinned_slack = slack_bytes;
 }
 
 struct catalog *catalog_ref(struct catalog *c)
@@ -146,9 +152,11 @@ static int64_t int64_or(sqlite3_stmt *stmt, int column, int64_t otherwise)
 		       : sqlite3_column_int64(stmt, column);
 }
 
-void fragment_fill(sqlite3_stmt *s, struct fragment *out)
+void fragment_fill(const struct reading *r, struct fragment *out)
 {
-	int64_t slack = int64_or(s, 9, -1);
+	sqlite3_stmt *s = r->stmt;
+	int64_t pinned = r->c->pinned_slack;
+	int64_t slack = pinned >= 0 ? pinned : int64_or(s, 9, -1);
 
 	out->id = sqlite3_column_int64(s, 0);
 	out->stream = (uint32_t)sqlite3_column_int64(s, 1);
@@ -171,7 +179,7 @@ static int read_fragment(struct reading *r, struct fragment *ret_fragment)
 
 	if (rc <= 0)
 		return rc ? rc : -ENOENT;
-	fragment_fill(r->stmt, ret_fragment);
+	fragment_fill(r, ret_fragment);
 	return 0;
 }
 

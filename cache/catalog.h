@@ -80,6 +80,11 @@ struct fragment {
 };
 
 struct catalog *catalog_new(struct cache_index *ix);
+/*
+ * All streams are read as if they were calibrated with this slack; what they
+ * were calibrated with stays in their rows.  Before any other call.
+ */
+void catalog_pin_slack(struct catalog *c, int64_t slack_bytes);
 void catalog_free(struct catalog *c);
 
 /* ---- reads: 0, -ENOENT or -EIO ---------------------------------------- */

@@ -22,7 +22,7 @@ static int fill_rows(struct reading *r, struct fragment *out, size_t max)
 	int rc = 0;
 
 	while (n < max && (rc = reading_step(r)) > 0)
-		fragment_fill(r->stmt, &out[n++]);
+		fragment_fill(r, &out[n++]);
 	return rc < 0 ? rc : (int)n;
 }
 

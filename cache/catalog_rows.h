@@ -21,6 +21,7 @@ struct catalog {
 	atomic_int refs;
 	struct cache_index *ix; /* borrowed */
 	atomic_bool ending;	/* jobs that go on and on stop */
+	int64_t pinned_slack;	/* -1: each stream's own; set at first */
 
 	pthread_mutex_t lock;
 	GHashTable *touched; /* lock; set of struct touch */
@@ -53,7 +54,7 @@ int reading_step(struct reading *r);
 	"f.id, f.stream, f.number, f.producer_ms, f.server_ms, f.length_ms," \
 	" f.size, f.file, f.payload,"                                        \
 	" (SELECT slack FROM streams WHERE id = f.stream)"
-void fragment_fill(struct sqlite3_stmt *stmt, struct fragment *out);
+void fragment_fill(const struct reading *r, struct fragment *out);
 
 /* Sends what was touched so far to the writer. */
 void touch_flush(struct catalog *c);

@@ -10,9 +10,18 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+static const char *how_to_mend(int rc)
+{
+	return rc == -EACCES || rc == -EPERM
+		       ? "; choose another with --cache-dir, or make it yours "
+			 "with mode 700"
+		       : "";
+}
+
 char *dir_path_sentence(const char *path, int rc)
 {
-	return g_strdup_printf("%s: %s", path, g_strerror(-rc));
+	return g_strdup_printf("%s: %s%s", path, g_strerror(-rc),
+			       how_to_mend(rc));
 }
 
 int dir_path_refuse_network(const char *path, int fd, char **ret_error)
@@ -50,17 +59,17 @@ static int step_into(const char *path, int parent, const char *name,
 			return rc;
 		if (mkdirat(parent, name, 0700) && errno != EEXIST) {
 			rc = -errno;
-			*ret_error = g_strdup_printf("%s: cannot make '%s': %s",
-						     path, name,
-						     g_strerror(-rc));
+			*ret_error = g_strdup_printf(
+				"%s: cannot make '%s': %s%s", path, name,
+				g_strerror(-rc), how_to_mend(rc));
 			return rc;
 		}
 		fd = openat(parent, name, flags);
 	}
 	if (fd < 0) {
 		rc = -errno;
-		*ret_error = g_strdup_printf("%s: '%s': %s", path, name,
-					     g_strerror(-rc));
+		*ret_error = g_strdup_printf("%s: '%s': %s%s", path, name,
+					     g_strerror(-rc), how_to_mend(rc));
 		return rc;
 	}
 	*ret_fd = fd;

@@ -300,6 +300,7 @@ int archive_open(const struct archive_options *o,
 	a->ix = ix;
 	a->catalog = catalog;
 	a->store = store;
+	catalog_pin_slack(catalog, o->slack_bytes);
 	/* What is not read yet must not push itself out of the cache. */
 	if (store_stats(store, &stats) == 0)
 		a->ahead_limit_bytes = MIN(o->readahead_bytes,

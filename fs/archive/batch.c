@@ -89,7 +89,7 @@ static void in_band_error(struct download *d, const struct mkv_document *doc)
 	if (says_refused(doc))
 		remember(d, -EACCES, reason);
 	else if (says_not_found(doc))
-		remember(d, -ENOENT, reason);
+		remember(d, -ENODATA, reason);
 	else
 		remember(d, -ETIMEDOUT, reason);
 }
@@ -216,7 +216,7 @@ static bool try_again(struct batch *b, struct download *d)
 	case -EBUSY:
 	case -ETIMEDOUT:
 		return true; /* until the deadline */
-	case -ENOENT:	     /* not visible yet */
+	case -ENODATA:	     /* not visible yet */
 		return d->tries < NOT_FOUND_TRIES;
 	case -EPROTO:
 		d->alone = true;
@@ -242,7 +242,7 @@ static void one_missing(struct batch *b, struct download *d)
 		return;
 	}
 	switch (rc) {
-	case -ENOENT: /* listed, and yet never found: not "no such file" */
+	case -ENODATA: /* listed, and yet never found: not "no such file" */
 		rc = -EIO;
 		break;
 	case -ERANGE:

@@ -136,7 +136,7 @@ void download_fail(struct download *d, int rc, const char *reason)
 static int deadline_errno(const struct download *d)
 {
 	switch (d->rc) {
-	case -ENOENT:
+	case -ENODATA:
 	case -EPROTO:
 	case -EIO:
 		return -EIO;

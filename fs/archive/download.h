@@ -47,7 +47,8 @@ struct download {
 	int64_t not_before_ms;	/* monotonic: backoff */
 	unsigned tries;
 	bool alone;		 /* a batch with it was refused as a whole */
-	int rc;			 /* why the last try failed */
+	int rc;			 /* why the last try failed; -ENODATA: the
+				    fragment was not found, in the stream */
 	char *reason;		 /* the same for people */
 	struct net_timer *timer; /* deadline; then end of DOWNLOAD_FAILED */
 

@@ -105,10 +105,6 @@ static int install(struct archive *a, GPtrArray *infos)
 		if (st)
 			st->retention_ms = s->retention_ms;
 		g_ptr_array_add(set, s);
-		if (a->o.slack_bytes >= 0 &&
-		    row.slack_bytes != a->o.slack_bytes)
-			catalog_set_slack(a->catalog, row.id, a->o.slack_bytes,
-					  false, NULL, NULL);
 		catalog_stream_release(&row);
 	}
 	g_ptr_array_sort(set, by_name);

@@ -33,6 +33,13 @@ static char *first_missing(const char *path)
 	return missing;
 }
 
+static bool holds_cache(const char *path)
+{
+	g_autofree char *tag = g_build_filename(path, "CACHEDIR.TAG", NULL);
+
+	return access(tag, F_OK) == 0;
+}
+
 int cache_place_open(const char *path, const struct store_options *o,
 		     struct cache_place **ret_place, char **ret_error)
 {
@@ -42,6 +49,7 @@ int cache_place_open(const char *path, const struct store_options *o,
 	p->path = g_strdup(path);
 	p->dirfd = -1;
 	p->made = first_missing(path);
+	p->adopted = p->made || !holds_cache(path);
 	rc = cache_dir_open(path, &p->dirfd, ret_error);
 	if (rc)
 		goto fail;
@@ -141,7 +149,8 @@ static void remove_directory(struct cache_place *p)
 		return;
 	}
 	/* Up to the first that was made; one in use by now stays. */
-	while (g_rmdir(path) == 0 && strlen(path) > strlen(p->made)) {
+	while (p->made && g_rmdir(path) == 0 &&
+	       strlen(path) > strlen(p->made)) {
 		char *parent = g_path_get_dirname(path);
 
 		g_free(path);
@@ -156,7 +165,7 @@ void cache_place_close(struct cache_place *p)
 	catalog_free(p->catalog);
 	store_close(p->store);
 	index_close(p->index);
-	if (p->remove && p->made && p->dirfd >= 0)
+	if (p->remove && p->adopted && p->dirfd >= 0)
 		remove_directory(p);
 	base_closep(&p->dirfd);
 	g_free(p->path);

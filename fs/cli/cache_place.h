@@ -18,9 +18,10 @@ struct cache_place {
 	struct cache_index *index;
 	struct store *store;
 	struct catalog *catalog;
-	char *made;  /* the first folder of path that was not there before, or
-			NULL: path was */
-	bool remove; /* what was made is not to be there afterwards */
+	char *made;   /* the first folder of path that was not there before, or
+			 NULL: path was */
+	bool adopted; /* nothing of a cache was in it before */
+	bool remove;  /* what was made is not to be there afterwards */
 };
 
 /* 0, or -errno with a sentence; nothing stays open then. */

@@ -204,6 +204,15 @@ def test_somebody_elses_cache_directory(case):
                  says=str(folder))
 
 
+def test_an_empty_cache_directory_stays_empty(served):
+    folder = served.home / "empty"
+    folder.mkdir(mode=0o700)
+    done = served.run("mount", f"--cache-dir={folder}", "no-such-stream",
+                      served.path)
+    assert done.returncode == 1 and "no-such-stream" in done.stderr
+    assert os.listdir(folder) == []
+
+
 def test_no_such_stream(served):
     served.refused("mount", "no-such-stream", served.path,
                    says=["no-such-stream", "--region"])

@@ -311,6 +311,7 @@ def test_a_disk_smaller_than_the_budget(mount, kvs, truth, small_disk,
     """The floor of free space is kept, and what is old makes room."""
     cache = small_disk(tmp_path / "disk", 16 * MB)
     m = mount("load", "--raw", "--metadata-ttl=1h", "--media-calls=0",
+              "--readahead=0",
               "--cache-size=1G", "--cache-min-free=25%", server=kvs,
               cache=cache)
     few = dict(sorted(truth["load"].items())[:30])

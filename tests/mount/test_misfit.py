@@ -268,6 +268,11 @@ def test_slack_is_pinned(opened, kvs):
     content = cat(m.of(first))
     assert len(content) == first["size_bytes"] + 100 * 1024
     assert is_whole(kvs, name, first, content)
+    # Its own measure, once it is not pinned any more.
+    m.restart("--metadata-ttl=100ms")
+    second, = add(kvs, name, {})
+    assert shown(m, second) - second["size_bytes"] in STEPS
+    assert shown(m, first) == len(content)
     m.restart("--metadata-ttl=100ms", "--slack=0")
     assert shown(m, first) == len(content)
     bad, later = add(kvs, name, {"size_bytes": 10}, {"size_bytes": 20})

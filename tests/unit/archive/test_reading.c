@@ -243,7 +243,7 @@ static void test_lasting_troubles(void **state)
 	static const struct {
 		int media_rc, want;
 	} cases[] = {
-		{-EACCES, -EACCES}, {-ENOENT, -EIO},	      {-EIO, -EIO},
+		{-EACCES, -EACCES}, {-ENOENT, -ENOENT},	      {-EIO, -EIO},
 		{-ERANGE, -ESTALE}, {-ETIMEDOUT, -ETIMEDOUT},
 	};
 	struct world *w = *state;
