@@ -4,7 +4,8 @@
 #   make check      every test; TESTS=unit/mkv or mount/test_x.py for a part
 #   make demo       a stream to look at, with no AWS account; demo-stop ends it
 #   make lint       layers, lengths, formatting, clang-tidy, cppcheck
-#   make bench      how fast it is, as ratios in one run
+#   make bench      how fast it is, as ratios in one run; QUICK=1 is rougher,
+#                   ROWS="cold-hour ls" a part of it
 #   make install    PREFIX and DESTDIR are honoured; uninstall
 #
 # check, demo, lint and bench install what they miss first (tests/deps).
@@ -115,6 +116,8 @@ $(BUILD)/kvs-server: $(SRV_OBJ)
 JOBS   = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 NEXT   = +@$(MAKE) --no-print-directory $(JOBS)
 TESTS ?=
+ROWS  ?=
+QUICK ?=
 
 # What `make` needs; the other targets install what they need themselves.
 deps:
@@ -141,8 +144,9 @@ demo-stop:
 
 bench:
 	@tests/deps check
+	@tests/deps bench || echo 'The rows of missing peers will say so.'
 	$(NEXT) all
-	@tests/bench/run $(BUILD)
+	@QUICK=$(QUICK) tests/bench/run $(BUILD) $(ROWS)
 
 # ---- installation -----------------------------------------------------------
 
