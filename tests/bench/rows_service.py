@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -54,13 +55,19 @@ def rsync(p, m, under, timeout=None):
     remove(target)
     os.sync()  # what was written before is not this one's burden
     began = time.monotonic()
-    whole = True
+    process = subprocess.Popen(["rsync", "-a", source, str(target)],
+                               stderr=subprocess.PIPE, start_new_session=True)
     try:
-        subprocess.run(["rsync", "-a", source, str(target)], check=True,
-                       timeout=timeout, stderr=subprocess.PIPE)
+        error = process.communicate(timeout=timeout)[1]
+        whole = True
     except subprocess.TimeoutExpired:
         whole = False
     took = time.monotonic() - began
+    if not whole:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    elif process.returncode:
+        raise RuntimeError(f"rsync: {error.decode()}")
     return took, whole, received(target)
 
 

@@ -143,10 +143,10 @@ def compile_io():
 
 
 def io(*args):
-    """What bench-io prints; see io.c."""
+    """The figure that bench-io prints; see io.c."""
     done = subprocess.run([str(IO), *map(str, args)], check=True,
                           stdout=subprocess.PIPE, text=True)
-    return float(done.stdout)
+    return float(done.stdout.split()[0])
 
 
 def names_file(folder, name, paths):
