@@ -8,9 +8,6 @@
 #include "fs/aws/settings.h"
 #include "fs/base/utc.h"
 
-/* That the service is silent is said again after so long. */
-#define SAY_AGAIN_MS 60000
-
 /* ---- rows lately read --------------------------------------------------- */
 
 static struct fragment *hot_slot(struct archive *a, int64_t id)
@@ -61,48 +58,6 @@ void archive_fragment_forget(struct archive *a, int64_t id)
 
 	if (hot->id == id)
 		hot->id = 0;
-}
-
-/* ---- errors ------------------------------------------------------------- */
-
-int archive_errno(int kvs_rc)
-{
-	switch (kvs_rc) {
-	case 0:
-	case -ENOENT:
-	case -EACCES:
-	case -ETIMEDOUT:
-	case -EINTR:
-		return kvs_rc;
-	case -EBUSY: /* throttled past the deadline */
-		return -ETIMEDOUT;
-	case -ERANGE: /* outside of the retention period: nothing there */
-		return -ENOENT;
-	default:
-		return -EIO;
-	}
-}
-
-void archive_log_error(const struct stream_state *st, const char *what,
-		       const char *number, const struct kvs_error *e)
-{
-	if (e->rc == -ECANCELED || atomic_load(&st->a->closing))
-		return;
-	g_warning("%s: stream %s%s%s: %s%s%s%s%s%s", what, st->name,
-		  number ? ", fragment " : "", number ? number : "", e->message,
-		  *e->name ? " (" : "", e->name, *e->name ? ")" : "",
-		  *e->request_id ? ", request id " : "", e->request_id);
-}
-
-void archive_say_silent(struct archive *a)
-{
-	int64_t now_ms = clock_monotonic_ms(a->o.clock);
-
-	if (a->said_silent_ms && now_ms - a->said_silent_ms < SAY_AGAIN_MS)
-		return;
-	a->said_silent_ms = now_ms;
-	g_warning("the service does not answer: folders are shown as they were "
-		  "listed last");
 }
 
 /* ---- other threads' answers --------------------------------------------- */
