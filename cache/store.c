@@ -5,6 +5,7 @@
 #include "fs/base/base.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/vfs.h>
 
@@ -186,6 +187,14 @@ int store_stats(struct store *s, struct store_stats *ret_stats)
 		.chunks = l.chunks,
 	};
 	return 0;
+}
+
+int store_sample(struct store *s)
+{
+	int fd = openat(s->dirfd, "CACHEDIR.TAG",
+			O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 ? -errno : fd;
 }
 
 /* ---- open and close --------------------------------------------------- */

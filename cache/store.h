@@ -114,6 +114,12 @@ void store_abort(struct store_writer *w);
 /* Forget a chunk (expired fragments).  Any thread. */
 void store_drop(struct store *s, const struct store_key *key);
 
+/*
+ * A file that lies where chunks lie, open for reading, to find out what the
+ * kernel allows there; the caller closes it.  -errno.
+ */
+int store_sample(struct store *s);
+
 struct store_stats {
 	int64_t budget_bytes, used_bytes, reserved_bytes, index_bytes;
 	int64_t chunks;

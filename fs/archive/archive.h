@@ -29,6 +29,7 @@
 struct archive;
 struct aws_settings;
 struct store;
+struct store_chunk;
 
 /* Called on the network thread; must not block. */
 struct archive_events {
@@ -196,6 +197,18 @@ typedef void (*archive_read_fn)(void *user, int rc,
 				const struct archive_piece *piece);
 void archive_read(struct archive *a, archive_ticket t, int64_t fragment,
 		  int64_t offset, size_t n, archive_read_fn fn, void *user);
+
+/*
+ * For a reader that does not come here for each read: the chunk, whole and
+ * checked, and held until store_chunk_unref().  Blocks on local disk only.  0,
+ * -ESTALE as archive_read(), or -ENOENT: only archive_read() has it by now.
+ */
+int archive_pin(struct archive *a, int64_t fragment,
+		struct store_chunk **ret_chunk);
+/* Somebody uses it without reading from here: the last to be evicted. */
+void archive_touch(struct archive *a, int64_t fragment);
+/* store_sample() */
+int archive_sample(struct archive *a);
 
 /* Is the fragment's content in the store? */
 bool archive_cached(struct archive *a, const struct fragment *f);

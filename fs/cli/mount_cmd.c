@@ -199,6 +199,7 @@ static int serve(const struct options *o, int ready_fd)
 		.mountpoint = o->mountpoint,
 		.source = o->stream,
 		.allow_other = o->allow_other,
+		.io = (enum fuse_io)o->io,
 		.metadata_ttl_ms = o->metadata_ttl_ms,
 		.ready = ready,
 		.user = &m,

@@ -57,6 +57,13 @@ static const struct choice timestamps[] = {
 	{"server", CATALOG_SERVER},
 	{NULL, 0},
 };
+static const struct choice ios[] = {
+	{"auto", FUSE_IO_AUTO},
+	{"passthrough", FUSE_IO_PASSTHROUGH},
+	{"no-open", FUSE_IO_NO_OPEN},
+	{"plain", FUSE_IO_PLAIN},
+	{NULL, 0},
+};
 static const struct choice log_levels[] = {
 	{"error", LOG_LEVEL_ERROR},
 	{"warning", LOG_LEVEL_WARNING},
@@ -109,6 +116,9 @@ static const struct option_row rows[] = {
 	{"slack", KIND_BYTES, FIELD(slack_bytes), MOUNT, .max = GIB,
 	 .value = "SIZE", .help = "room in files beyond the listed size "
 	 "(default: measured)"},
+	{"io", KIND_CHOICE, FIELD(io), MOUNT, .choices = ios,
+	 .help = "how far the kernel reads by itself (default auto: as far as "
+	 "it may)"},
 	{"raw", KIND_FLAG, FIELD(raw), MOUNT,
 	 .help = "fragments as sent, their header not written anew"},
 	{"foreground", KIND_FLAG, FIELD(foreground), MOUNT, .letter = 'f',

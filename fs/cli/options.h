@@ -18,6 +18,7 @@
 
 #include "cache/catalog.h"
 #include "fs/cli/log.h"
+#include "fs/fuse/mount.h"
 #include "fs/view/tree.h"
 
 enum options_command {
@@ -40,6 +41,7 @@ struct options {
 	int64_t metadata_ttl_ms, timeout_ms;
 	int64_t readahead_bytes;
 	int64_t slack_bytes; /* -1: calibrate */
+	int io; /* enum fuse_io */
 	bool raw;
 	bool foreground;
 	int log_level; /* enum log_level */

@@ -43,7 +43,7 @@ void init_connection(void *userdata, struct fuse_conn_info *conn)
 	conn->want |= conn->capable & wanted;
 	conn->want &= ~unwanted;
 	conn->max_background = BACKGROUND_MAX;
-	m->no_open = conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;
+	m->may_not_open = conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;
 	m->cache_dirs = uname(&u) == 0 && init_kernel_drops_dirs(u.release);
 	notify_mounted(m->notify);
 }

@@ -9,10 +9,12 @@
 #define KVSFS_FUSE_INTERNAL_H
 
 #include <fuse_lowlevel.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "fs/fuse/mount.h"
 #include "fs/fuse/notify.h"
+#include "fs/fuse/opened.h"
 #include "fs/view/tree.h"
 
 struct fuse_mount {
@@ -31,9 +33,23 @@ struct fuse_mount {
 	_Atomic int writing; /* replies that are being written */
 
 	/* Set by INIT, before any other request. */
-	bool no_open;	 /* the kernel can do without open() */
-	bool cache_dirs; /* and keeps listings correctly */
+	bool may_not_open; /* the kernel can do without open() */
+	bool cache_dirs;   /* and keeps listings correctly */
+
+	enum fuse_io io_wanted;
+	pthread_mutex_t io_lock; /* who is first decides */
+	_Atomic enum fuse_io io; /* FUSE_IO_AUTO: nobody has opened yet */
+	_Atomic bool init_answered;
+	struct opened *opened; /* of FUSE_IO_PASSTHROUGH */
 };
+
+/* io.c: how files are opened, and what the daemon still hears of it */
+
+/* Decides at the first call, which is when the first file is opened. */
+enum fuse_io io_mode(struct fuse_mount *m);
+bool io_asks_passthrough(const struct fuse_mount *m);
+void io_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void io_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 
 /* init.c */
 void init_connection(void *userdata, struct fuse_conn_info *conn);

@@ -200,6 +200,8 @@ int fuse_mount_new(struct archive *a, struct tree *t,
 	m->a = a;
 	m->t = t;
 	m->metadata_ttl_ms = o->metadata_ttl_ms;
+	m->io_wanted = o->io;
+	pthread_mutex_init(&m->io_lock, NULL);
 	m->ready = o->ready;
 	m->user = o->user;
 	m->mountpoint = realpath(o->mountpoint, NULL);
@@ -296,6 +298,8 @@ void fuse_mount_free(struct fuse_mount *m)
 		fuse_remove_signal_handlers(m->se);
 	if (m->se)
 		fuse_session_destroy(m->se);
+	opened_free(m->opened);
+	pthread_mutex_destroy(&m->io_lock);
 	free(m->mountpoint);
 	g_free(m);
 }

@@ -15,11 +15,21 @@ struct archive;
 struct tree;
 struct fuse_mount;
 
+/* How files are opened (README, "The kernel's help"). */
+enum fuse_io {
+	FUSE_IO_AUTO,
+	FUSE_IO_PASSTHROUGH, /* the kernel reads cached files by itself */
+	FUSE_IO_NO_OPEN,     /* the kernel opens by itself */
+	FUSE_IO_PLAIN,
+};
+
 struct fuse_mount_options {
 	const char *mountpoint;
 	const char *source; /* shown in /proc/mounts, e.g. the stream */
 	const char *const *fuse_options; /* "-o" values for libfuse, or NULL */
 	bool allow_other;
+	/* What this machine does not allow falls back to the next one. */
+	enum fuse_io io;
 	int64_t metadata_ttl_ms;
 	/* Called once, on a thread of the mount, when the kernel's INIT has
 	   been answered. */

@@ -55,22 +55,6 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino,
 	tree_getattr(m->t, reply_ticket(req), ino, got_attr, req);
 }
 
-/*
- * After ENOSYS the kernel opens by itself, for good, and keeps what it has in
- * its page cache: contents never change.
- */
-static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	struct fuse_mount *m = fuse_req_userdata(req);
-
-	if (m->no_open) {
-		fuse_reply_err(req, ENOSYS);
-		return;
-	}
-	fi->keep_cache = 1;
-	fuse_reply_open(req, fi);
-}
-
 struct reading {
 	fuse_req_t req;
 	fuse_ino_t ino;
@@ -140,8 +124,9 @@ const struct fuse_lowlevel_ops ops_table = {
 	.init = init_connection,
 	.lookup = op_lookup,
 	.getattr = op_getattr,
-	.open = op_open,
+	.open = io_open,
 	.read = op_read,
+	.release = io_release,
 	.opendir = ops_opendir,
 	.readdir = ops_readdir,
 	.readdirplus = ops_readdirplus,

@@ -2,8 +2,10 @@
 #define G_LOG_DOMAIN "kvsfs"
 #include <errno.h>
 #include <linux/fuse.h>
+#include <string.h>
 #include <sys/uio.h>
 
+#include "fs/fuse/backing.h"
 #include "fs/fuse/internal.h"
 
 /* Decades: what the kernel turns into jiffies without an overflow. */
@@ -146,6 +148,21 @@ static ssize_t write_reply(int fd, struct iovec *iov, int count)
 	return write(fd, &header, sizeof(header));
 }
 
+/* The first reply of all is that to INIT. */
+static ssize_t write_init(int fd, struct iovec *iov, int count)
+{
+	struct backing_init init;
+	struct iovec ours[2];
+
+	if (count != 2 || iov[1].iov_len != sizeof(init))
+		return write_reply(fd, iov, count);
+	memcpy(&init, iov[1].iov_base, sizeof(init));
+	backing_ask(&init);
+	ours[0] = iov[0];
+	ours[1] = (struct iovec){&init, sizeof(init)};
+	return write_reply(fd, ours, count);
+}
+
 static ssize_t hook_writev(int fd, struct iovec *iov, int count, void *userdata)
 {
 	struct fuse_mount *m = userdata;
@@ -154,6 +171,9 @@ static ssize_t hook_writev(int fd, struct iovec *iov, int count, void *userdata)
 	atomic_fetch_add(&m->writing, 1);
 	if (atomic_load(&m->closed))
 		errno = ENOENT; /* to libfuse: nobody waits for it any more */
+	else if (!atomic_exchange(&m->init_answered, true) &&
+		 io_asks_passthrough(m))
+		rc = write_init(fd, iov, count);
 	else
 		rc = write_reply(fd, iov, count);
 	atomic_fetch_sub(&m->writing, 1);

@@ -34,6 +34,25 @@ void tree_read(struct tree *t, archive_ticket ticket, uint64_t node,
 		archive_read(t->a, ticket, where.fragment, offset, n, fn, user);
 }
 
+int tree_pin(struct tree *t, uint64_t node, struct store_chunk **ret_chunk)
+{
+	struct node where;
+
+	if (!node_parse(node, &where))
+		return -ESTALE;
+	if (where.kind != NODE_FRAGMENT)
+		return -EISDIR;
+	return archive_pin(t->a, where.fragment, ret_chunk);
+}
+
+void tree_touch(struct tree *t, uint64_t node)
+{
+	struct node where;
+
+	if (node_parse(node, &where) && where.kind == NODE_FRAGMENT)
+		archive_touch(t->a, where.fragment);
+}
+
 /* df(1) counts in these. */
 #define STATFS_BLOCK_BYTES 4096
 

@@ -107,6 +107,10 @@ int tree_dir_at(struct tree_dir *d, uint64_t cookie, bool attributes,
 void tree_read(struct tree *t, archive_ticket ticket, uint64_t node,
 	       int64_t offset, size_t n, archive_read_fn fn, void *user);
 
+/* archive_pin() and archive_touch() of a file; -EISDIR. */
+int tree_pin(struct tree *t, uint64_t node, struct store_chunk **ret_chunk);
+void tree_touch(struct tree *t, uint64_t node);
+
 /*
  * *ret_value: GBytes without a NUL.  0, -ENODATA, -EOPNOTSUPP for names
  * outside user.kvs., -ENOENT.

@@ -67,8 +67,11 @@ class Mount:
         self.process = None
 
     def command(self):
+        # KVSFS_IO: all tests in a mode that is not this machine's default.
+        io = os.environ.get("KVSFS_IO")
         return [str(KVSFS), "mount", "-f", "--log-level=debug",
-                f"--cache-dir={self.cache}", *self.options, self.stream,
+                f"--cache-dir={self.cache}", *([f"--io={io}"] if io else []),
+                *self.options, self.stream,
                 str(self.path)]
 
     def start(self):

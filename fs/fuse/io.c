@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * io: how files are opened.
+ *
+ * passthrough: the kernel reads what is cached from its chunk by itself.
+ * no-open: after ENOSYS it opens by itself, for good, and keeps what it has in
+ * its page cache.  plain: both come here.  The first two exclude each other,
+ * and all three show the same bytes.
+ */
+#define G_LOG_DOMAIN "kvsfs"
+#include <errno.h>
+
+#include "fs/base/base.h"
+#include "fs/fuse/internal.h"
+
+bool io_asks_passthrough(const struct fuse_mount *m)
+{
+	return m->io_wanted == FUSE_IO_AUTO ||
+	       m->io_wanted == FUSE_IO_PASSTHROUGH;
+}
+
+/* Tried on a file that lies where the chunks do: only that tells for sure. */
+static bool passthrough_works(struct fuse_mount *m)
+{
+	auto_close int fd = archive_sample(m->a);
+
+	return fd >= 0 && opened_try(fuse_session_fd(m->se), fd);
+}
+
+static enum fuse_io choose(struct fuse_mount *m)
+{
+	if (io_asks_passthrough(m) && passthrough_works(m))
+		return FUSE_IO_PASSTHROUGH;
+	if (m->io_wanted != FUSE_IO_PLAIN && m->may_not_open)
+		return FUSE_IO_NO_OPEN;
+	return FUSE_IO_PLAIN;
+}
+
+enum fuse_io io_mode(struct fuse_mount *m)
+{
+	static const char *const names[] = {
+		[FUSE_IO_PASSTHROUGH] = "passthrough",
+		[FUSE_IO_NO_OPEN] = "no-open",
+		[FUSE_IO_PLAIN] = "plain",
+	};
+	enum fuse_io io = atomic_load(&m->io);
+	auto_unlock pthread_mutex_t *held = NULL;
+
+	if (io != FUSE_IO_AUTO)
+		return io;
+	held = base_lock(&m->io_lock);
+	io = atomic_load(&m->io);
+	if (io != FUSE_IO_AUTO)
+		return io;
+	io = choose(m);
+	if (io == FUSE_IO_PASSTHROUGH)
+		m->opened = opened_new(m->t);
+	g_debug("files are opened in %s mode", names[io]);
+	atomic_store(&m->io, io);
+	return io;
+}
+
+void io_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fuse_mount *m = fuse_req_userdata(req);
+
+	switch (io_mode(m)) {
+	case FUSE_IO_PASSTHROUGH:
+		opened_open(m->opened, req, fuse_session_fd(m->se), ino);
+		break;
+	case FUSE_IO_NO_OPEN:
+		fuse_reply_err(req, ENOSYS);
+		break;
+	default:
+		fi->keep_cache = 1;
+		tree_touch(m->t, ino);
+		fuse_reply_open(req, fi);
+		break;
+	}
+}
+
+void io_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fuse_mount *m = fuse_req_userdata(req);
+
+	if (io_mode(m) == FUSE_IO_PASSTHROUGH)
+		opened_release(m->opened, fuse_session_fd(m->se), fi);
+	fuse_reply_err(req, 0);
+}
