@@ -172,6 +172,7 @@ static void commit_done(struct store_job *job, int rc)
 		if (!rc && j->is_row) {
 			c->id = j->row.id;
 			c->allocated_bytes = j->row.allocated_bytes;
+			c->touched_ms = j->row.used_ms;
 			c->reservation = 0;
 		} else if (j->row.id) {
 			unlink_both(job->s, j->row.id);

@@ -285,6 +285,7 @@ void store_chunk_unref(struct store_chunk *c)
 {
 	struct store *s;
 	GSList *closing = NULL;
+	bool full;
 
 	if (!c)
 		return;
@@ -294,6 +295,8 @@ void store_chunk_unref(struct store_chunk *c)
 		pthread_mutex_unlock(&s->lock);
 		return;
 	}
+	/* It may have been read until now without another store_get(). */
+	full = store_touch(c);
 	if (c->listed && c->id) {
 		enter_idle(c);
 		closing = trim_idle(s, INT64_MAX);
@@ -304,6 +307,8 @@ void store_chunk_unref(struct store_chunk *c)
 	}
 	pthread_mutex_unlock(&s->lock);
 	free_all(closing);
+	if (full)
+		store_touches_post(s);
 }
 
 /* ---- for the rest of the store ---------------------------------------- */

@@ -15,6 +15,7 @@
 #include "fs/fuse/mount.h"
 #include "fs/fuse/notify.h"
 #include "fs/fuse/opened.h"
+#include "fs/fuse/seen.h"
 #include "fs/view/tree.h"
 
 struct fuse_mount {
@@ -41,12 +42,21 @@ struct fuse_mount {
 	_Atomic enum fuse_io io; /* FUSE_IO_AUTO: nobody has opened yet */
 	_Atomic bool init_answered;
 	struct opened *opened; /* of FUSE_IO_PASSTHROUGH */
+	struct seen *seen;     /* of FUSE_IO_NO_OPEN */
 };
 
 /* io.c: how files are opened, and what the daemon still hears of it */
 
 /* Decides at the first call, which is when the first file is opened. */
 enum fuse_io io_mode(struct fuse_mount *m);
+/*
+ * Of opens that the kernel does by itself nothing is heard here, and what is
+ * opened all day would be evicted.  So the kernel keeps the attributes of what
+ * it has read for a moment only: it asks for them when it opens the file after
+ * that, and then the chunk is used.
+ */
+void io_was_read(struct fuse_mount *m, fuse_ino_t ino);
+bool io_hidden(struct fuse_mount *m, fuse_ino_t ino);
 bool io_asks_passthrough(const struct fuse_mount *m);
 void io_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void io_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
@@ -73,8 +83,9 @@ void ops_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 archive_ticket reply_ticket(fuse_req_t req);
 /* This thread's buffer of at least n bytes, good until the next call. */
 void *reply_buffer(size_t n);
-struct fuse_entry_param reply_entry(const struct tree_entry *e);
-double reply_seconds(int64_t ms);
+struct fuse_entry_param reply_entry(struct fuse_mount *m,
+				    const struct tree_entry *e);
+double reply_attr_seconds(struct fuse_mount *m, const struct tree_entry *e);
 /* The bytes of a piece, or the errno of reading them. */
 void reply_piece(fuse_req_t req, const struct archive_piece *piece);
 /* By the protocol of getxattr(2): size 0 asks for the length. */

@@ -55,9 +55,23 @@ enum fuse_io io_mode(struct fuse_mount *m)
 	io = choose(m);
 	if (io == FUSE_IO_PASSTHROUGH)
 		m->opened = opened_new(m->t);
+	else if (io == FUSE_IO_NO_OPEN)
+		m->seen = seen_new();
 	g_debug("files are opened in %s mode", names[io]);
 	atomic_store(&m->io, io);
 	return io;
+}
+
+void io_was_read(struct fuse_mount *m, fuse_ino_t ino)
+{
+	/* A read comes after the open that has decided. */
+	if (atomic_load(&m->io) == FUSE_IO_NO_OPEN && seen_add(m->seen, ino))
+		notify_stale(m->notify, ino);
+}
+
+bool io_hidden(struct fuse_mount *m, fuse_ino_t ino)
+{
+	return atomic_load(&m->io) == FUSE_IO_NO_OPEN && seen_has(m->seen, ino);
 }
 
 void io_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

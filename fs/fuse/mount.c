@@ -299,6 +299,7 @@ void fuse_mount_free(struct fuse_mount *m)
 	if (m->se)
 		fuse_session_destroy(m->se);
 	opened_free(m->opened);
+	seen_free(m->seen);
 	pthread_mutex_destroy(&m->io_lock);
 	free(m->mountpoint);
 	g_free(m);

@@ -24,7 +24,7 @@ static void looked_up(void *user, int rc, const struct tree_entry *e)
 	}
 	if (rc < 0 && e->may_appear)
 		notify_absent(m->notify, l->parent);
-	p = reply_entry(e); /* ino 0: the absence may be remembered */
+	p = reply_entry(m, e); /* ino 0: the absence may be remembered */
 	fuse_reply_entry(l->req, &p);
 }
 
@@ -40,11 +40,12 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 static void got_attr(void *user, int rc, const struct tree_entry *e)
 {
 	fuse_req_t req = user;
+	struct fuse_mount *m = fuse_req_userdata(req);
 
 	if (rc < 0)
 		fuse_reply_err(req, -rc);
 	else
-		fuse_reply_attr(req, &e->st, reply_seconds(e->attr_ttl_ms));
+		fuse_reply_attr(req, &e->st, reply_attr_seconds(m, e));
 }
 
 static void op_getattr(fuse_req_t req, fuse_ino_t ino,
@@ -52,6 +53,8 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino,
 {
 	struct fuse_mount *m = fuse_req_userdata(req);
 
+	if (io_hidden(m, ino))
+		tree_touch(m->t, ino);
 	tree_getattr(m->t, reply_ticket(req), ino, got_attr, req);
 }
 
@@ -75,6 +78,8 @@ static void got_bytes(void *user, int rc, const struct archive_piece *piece)
 		fuse_reply_err(r->req, -rc);
 	else
 		reply_piece(r->req, piece);
+	if (rc == 0)
+		io_was_read(m, r->ino);
 }
 
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,

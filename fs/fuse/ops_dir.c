@@ -66,10 +66,11 @@ void ops_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 static size_t add(fuse_req_t req, char *at, size_t room, bool plus,
 		  const struct tree_dirent *e)
 {
+	struct fuse_mount *m = fuse_req_userdata(req);
 	struct fuse_entry_param p = {0};
 
 	if (plus && e->node)
-		p = reply_entry(&e->entry);
+		p = reply_entry(m, &e->entry);
 	else
 		p.attr = (struct stat){.st_ino = e->ino, .st_mode = e->type};
 	if (plus)

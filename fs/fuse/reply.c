@@ -50,18 +50,26 @@ void *reply_buffer(size_t n)
 	return b->bytes;
 }
 
-double reply_seconds(int64_t ms)
+static double seconds(int64_t ms)
 {
 	return MIN((double)ms / 1000, FOR_EVER_S);
 }
 
-struct fuse_entry_param reply_entry(const struct tree_entry *e)
+double reply_attr_seconds(struct fuse_mount *m, const struct tree_entry *e)
+{
+	return seconds(io_hidden(m, e->node)
+			       ? MIN(e->attr_ttl_ms, m->metadata_ttl_ms)
+			       : e->attr_ttl_ms);
+}
+
+struct fuse_entry_param reply_entry(struct fuse_mount *m,
+				    const struct tree_entry *e)
 {
 	return (struct fuse_entry_param){
 		.ino = e->node,
 		.attr = e->st,
-		.attr_timeout = reply_seconds(e->attr_ttl_ms),
-		.entry_timeout = reply_seconds(e->entry_ttl_ms),
+		.attr_timeout = reply_attr_seconds(m, e),
+		.entry_timeout = seconds(e->entry_ttl_ms),
 	};
 }
 
