@@ -17,7 +17,7 @@
 #define ID_DIGITS 16
 
 /* Large enough that the system call is nothing, small enough for L2. */
-#define READ_BYTES ((size_t)256 * 1024)
+#define READ_BYTES 65536
 
 static const uint8_t zeros[64 * 1024];
 
@@ -103,7 +103,7 @@ int chunk_file_open(int dirfd, const char *path, int *ret_fd,
 int chunk_file_check(int fd, int64_t size_bytes,
 		     const uint8_t hash[CHUNK_HASH_SIZE])
 {
-	g_autofree uint8_t *buf = g_malloc(READ_BYTES);
+	uint8_t buf[READ_BYTES];
 	struct chunk_hash *h = chunk_hash_new();
 	uint8_t found[CHUNK_HASH_SIZE];
 	int64_t at = 0;

@@ -2,7 +2,7 @@
 /*
  * pin: a chunk for a reader that does not come here for each read.
  */
-#include "fs/archive/internal.h"
+#include "fs/archive/ahead.h"
 
 static int find(struct archive *a, int64_t fragment,
 		struct store_chunk **ret_chunk)
@@ -25,7 +25,12 @@ static int find(struct archive *a, int64_t fragment,
 int archive_pin(struct archive *a, int64_t fragment,
 		struct store_chunk **ret_chunk)
 {
-	return find(a, fragment, ret_chunk);
+	int rc = find(a, fragment, ret_chunk);
+
+	/* No read of it will tell that it was read. */
+	if (rc == 0)
+		ahead_hit(a, fragment);
+	return rc;
 }
 
 void archive_touch(struct archive *a, int64_t fragment)
