@@ -64,9 +64,19 @@ enum fuse_io io_mode(struct fuse_mount *m)
 
 void io_was_read(struct fuse_mount *m, fuse_ino_t ino)
 {
+	int64_t now_ms = g_get_monotonic_time() / 1000;
+	uint64_t node;
+
 	/* A read comes after the open that has decided. */
-	if (atomic_load(&m->io) == FUSE_IO_NO_OPEN && seen_add(m->seen, ino))
-		notify_stale(m->notify, ino);
+	if (atomic_load(&m->io) != FUSE_IO_NO_OPEN)
+		return;
+	seen_add(m->seen, ino, now_ms);
+	/*
+	 * Only what is read brings more into the cache, so it is early enough
+	 * to let go of older ones now.
+	 */
+	while (seen_take(m->seen, now_ms - m->metadata_ttl_ms, &node))
+		notify_stale(m->notify, node);
 }
 
 bool io_hidden(struct fuse_mount *m, fuse_ino_t ino)
