@@ -79,6 +79,20 @@ static int open_void(struct mkv_media *m, const struct mkv_event *event)
 	return rc < 0 ? rc : mkv_sink_zeros(m->sink, event->bytes.n - n);
 }
 
+static const uint8_t unknown_cluster[] = {0x1F, 0x43, 0xB6, 0x75, 0x01, 0xFF,
+					  0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
+
+/*
+ * Both spellings of "unknown" are right (RFC 8794 section 6.2), but mpv 0.40
+ * takes the one of a single byte for a corrupt file.
+ */
+static bool is_short_unknown(const struct mkv_event *event)
+{
+	return event->level == 1 && event->id == MKV_CLUSTER &&
+	       event->size == EBML_UNKNOWN &&
+	       event->bytes.n < sizeof(unknown_cluster);
+}
+
 static int on_open(struct mkv_media *m, const struct mkv_event *event)
 {
 	m->action = event->level == 2 ? action_in_cluster(event->id)
@@ -101,6 +115,9 @@ static int on_open(struct mkv_media *m, const struct mkv_event *event)
 	case MKV_MEDIA_PASS:
 		break;
 	}
+	if (is_short_unknown(event))
+		return mkv_sink_write(m->sink, unknown_cluster,
+				      sizeof(unknown_cluster));
 	return pass(m, event);
 }
 
