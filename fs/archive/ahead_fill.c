@@ -14,6 +14,14 @@
 #define ENTRIES_MAX 2000
 /* The end of an hour is crossed with this part of the window at first. */
 #define CROSS_PART 8
+/* Where the cache is full of what is in use, it is so for a while. */
+#define NO_ROOM_MS 10000
+
+/* It would be fetched for nothing. */
+static bool no_room(const struct archive *a)
+{
+	return a->no_room_ms && fetch_now_ms(a) - a->no_room_ms < NO_ROOM_MS;
+}
 
 static int64_t hour_of(int64_t t_ms)
 {
@@ -154,7 +162,7 @@ void ahead_fill(struct reader *r)
 	int n = ROWS;
 
 	r->more = false;
-	if (!s || r->lists)
+	if (!s || r->lists || no_room(a))
 		return;
 	for (int seen = 0; n == ROWS && seen < LOOK_MAX; seen += n) {
 		n = catalog_page(a->catalog, st->id, a->o.axis, r->edge_ms,

@@ -158,6 +158,7 @@ struct archive {
 	int64_t said_uncached_ms, said_silent_ms;
 	int64_t ahead_bytes, ahead_limit_bytes; /* of all readers */
 	int readers_on;				/* that have a window */
+	int64_t no_room_ms; /* monotonic: none to read ahead into */
 	uint64_t reader_serial;
 	struct net_timer *ahead_timer;
 	/* Local clock - monotonic one, when server time was learnt last. */

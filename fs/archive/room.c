@@ -43,6 +43,16 @@ static void say_uncached(struct download *d, int rc)
 		  d->f.number, d->st->name, g_strerror(-rc));
 }
 
+/* Nobody waits for it: memory is for those that do. */
+static bool not_worth_memory(struct download *d)
+{
+	if (d->calibrates || download_waited_for(d))
+		return false;
+	d->a->no_room_ms = clock_monotonic_ms(d->a->o.clock);
+	download_fail(d, -ENOSPC, "the cache has no room to read ahead");
+	return true;
+}
+
 /* From now on in memory; what was written already moves along. */
 static void to_memory(struct download *d, int rc)
 {
@@ -103,10 +113,10 @@ static void answered(void *arg)
 	} else {
 		d->asks_room = false;
 		d->w = x->w;
-		if (x->rc < 0)
-			to_memory(d, x->rc);
-		else
+		if (x->rc == 0)
 			d->room_bytes = x->room_bytes;
+		else if (!not_worth_memory(d))
+			to_memory(d, x->rc);
 		landing_step(d);
 	}
 	download_unref(d);
@@ -178,6 +188,8 @@ void room_write(struct download *d, const uint8_t *bytes, size_t n)
 	/* A disk that is full takes the first part of what it is given. */
 	wrote = (size_t)(store_writer_bytes(d->w) - before);
 	if (!d->in_memory) {
+		if (not_worth_memory(d))
+			return;
 		to_memory(d, rc);
 		if (d->state == DOWNLOAD_FAILED)
 			return;

@@ -224,7 +224,8 @@ static char *refusal(const struct archive *a, const struct kvs_error *e)
 	case -EACCES:
 		return g_strdup_printf("access to stream %s in region %s was "
 				       "refused: check the credentials, their "
-				       "expiry and the IAM policy: %s",
+				       "expiry, the IAM policy and --region: "
+				       "%s",
 				       stream, region, cause);
 	case -ETIMEDOUT:
 		return g_strdup_printf("no answer from %s: check the network, "

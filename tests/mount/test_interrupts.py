@@ -65,7 +65,9 @@ class Usage:
     def __init__(self, m):
         cache = str(m.cache)
         files = descriptors(m)
-        self.chunks = sum(f.startswith(f"{cache}/chunks/") for f in files)
+        # In memory, within a budget, is what a full cache did not take.
+        self.chunks = sum(f.startswith((f"{cache}/chunks/", "/memfd:kvsfs"))
+                          for f in files)
         self.unfinished = sum(f.startswith(f"{cache}/tmp/") for f in files)
         self.rest = len(files) - self.chunks - self.unfinished
         self.threads = len(os.listdir(f"/proc/{m.process.pid}/task"))
