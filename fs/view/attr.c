@@ -87,7 +87,8 @@ void entry_folder(struct tree *t, const struct place *p,
 
 	e.st.st_ino = node_ino_folder(
 		node_ino_stream(p->stream ? p->stream->arn : ""), &p->node);
-	e.st.st_mode = S_IFDIR | (0555 & ~t->o.umask);
+	/* Nothing can be written here, but in a copy its owner wants to. */
+	e.st.st_mode = S_IFDIR | (0755 & ~t->o.umask);
 	/* 1: how many folders are in it is not told; find(1) believes a 2. */
 	e.st.st_nlink = 1;
 	e.st.st_uid = t->o.uid;

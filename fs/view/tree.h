@@ -42,7 +42,7 @@ struct tree_options {
 	enum catalog_axis axis; /* the archive's: what a bucket goes by */
 	uid_t uid;
 	gid_t gid;
-	mode_t umask; /* taken from 0555 and 0444 */
+	mode_t umask; /* taken from 0755 and 0444 */
 	int64_t metadata_ttl_ms;
 };
 

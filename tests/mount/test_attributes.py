@@ -108,7 +108,7 @@ def test_stat_of_folders(few):
     expected.walk(m.path)
     for folder in (m.path, m.path / "fragments", m.hour.parent, m.hour):
         st = os.stat(folder)
-        assert stat.S_IMODE(st.st_mode) == 0o555 and stat.S_ISDIR(st.st_mode)
+        assert stat.S_IMODE(st.st_mode) == 0o755 and stat.S_ISDIR(st.st_mode)
         inside = sum(e.is_dir() for e in os.scandir(folder))
         assert st.st_nlink in (1, 2 + inside)
     assert run("find", m.path, "-type", "f").count(".mkv\n") == 6
@@ -120,9 +120,9 @@ def test_owner_and_umask(few):
         st = os.stat(path)
         assert (st.st_uid, st.st_gid) == (1234, 2345)
         assert stat.S_IMODE(st.st_mode) == (
-            0o500 if stat.S_ISDIR(st.st_mode) else 0o400)
+            0o700 if stat.S_ISDIR(st.st_mode) else 0o400)
     m.restart("--umask=0")
-    assert stat.S_IMODE(os.stat(m.hour).st_mode) == 0o555
+    assert stat.S_IMODE(os.stat(m.hour).st_mode) == 0o755
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs another user")

@@ -119,7 +119,7 @@ def test_who_and_what_may(mount):
     m = mount("front-door", "--uid=1234", "--gid=2345", "--umask=0027")
     st = m.path.stat()
     assert (st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode)) == \
-        (1234, 2345, 0o550)
+        (1234, 2345, 0o750)
     st = fragments(m.path)[0].stat()
     assert (st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode)) == \
         (1234, 2345, 0o440)

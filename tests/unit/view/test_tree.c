@@ -317,7 +317,7 @@ static void test_folder_attributes(void **state)
 {
 	struct result r = attr(walk("fragments/2026-11-22/13"));
 
-	assert_int_equal(r.e.st.st_mode, S_IFDIR | 0555);
+	assert_int_equal(r.e.st.st_mode, S_IFDIR | 0755);
 	assert_int_equal(r.e.st.st_mtim.tv_sec, T_MS / 1000);
 	assert_int_equal(r.e.attr_ttl_ms, TTL_MS);
 	/* one that is over has its time before anybody has listed it */
