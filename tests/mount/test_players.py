@@ -244,7 +244,9 @@ def test_ffmpeg_hears_a_call(fragment, track):
 
 @ALL
 def test_mkvmerge(fragment, tmp_path):
-    said = json.loads(run("mkvmerge", "-J", fragment.path).stdout)
+    said = run("mkvmerge", "-J", fragment.path).stdout
+    # What version 92 prints ahead of its JSON where a size is unknown.
+    said = json.loads(re.sub(rb"\A(skip unknown before .*\n)+", b"", said))
     assert said["errors"] == said["warnings"] == []
     container = said["container"]["properties"]
     assert fragment.is_long(container["duration"] / 1e9)
@@ -284,7 +286,9 @@ def play(fragment, *options):
                "--ao=null", "--msg-level=all=warn,statusline=status",
                "--term-status-msg=at=${=time-pos}.", *options, fragment.path)
     text = (done.stdout + done.stderr).decode()
-    rest = re.sub(r"at=[-0-9.]*", "", re.sub(r"\x1b\[\w", "", text)).strip()
+    rest = re.sub(r"at=[-0-9.]*", "", re.sub(r"\x1b\[\w", "", text))
+    # mpv 0.40, now and then, of its own scripts.
+    rest = rest.replace("client removed during hook handling", "").strip()
     assert rest == ""
     at = [float(at) for at in re.findall(r"at=(-?\d+\.\d+)", text)]
     return at[0], at[-1]
