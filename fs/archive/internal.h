@@ -167,6 +167,7 @@ struct archive {
 	struct kvs_call *refresh_call;
 	int64_t streams_at_ms; /* monotonic */
 	struct net_timer *housekeeping;
+	int64_t trimmed_ms; /* monotonic */
 };
 
 struct stream_state *stream_state_get(struct archive *a, uint32_t stream);
@@ -282,5 +283,7 @@ void fetch_stop(struct archive *a);
 /* state.c */
 void state_stop_all(struct archive *a);
 void state_start_housekeeping(void *archive);
+/* A listing has ended, and the catalog has grown. */
+void state_listed(struct archive *a);
 
 #endif

@@ -46,6 +46,7 @@ static void listing_finish(void *arg)
 
 	fresh_tell(l->st, l->r.skip_start_ms, l->r.skip_end_ms);
 	g_ptr_array_remove_fast(l->st->listings, l);
+	state_listed(l->st->a);
 	listing_free(l);
 	fn(fn_arg, rc);
 }

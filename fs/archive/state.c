@@ -8,6 +8,11 @@
 
 /* Expired rows and the catalog's share of the budget are seen to so often. */
 #define HOUSEKEEPING_MS (10 * UTC_MINUTE_MS)
+/*
+ * While folders are listed the catalog's share is seen to more often; but what
+ * a listing under way has written must still be there when it ends.
+ */
+#define TRIM_MS 30000
 /* The catalog may take at most this share of the budget (DESIGN section 6). */
 #define CATALOG_SHARE 4
 /* Expired rows between two looks at whether the writer keeps up. */
@@ -118,14 +123,30 @@ static void sweep_free(struct sweep *s)
 	g_free(s);
 }
 
+/* The catalog keeps to its share of the budget. */
+static void trim(struct archive *a)
+{
+	struct store_stats stats;
+
+	a->trimmed_ms = clock_monotonic_ms(a->o.clock);
+	if (store_stats(a->store, &stats) == 0)
+		catalog_trim(a->catalog, stats.budget_bytes / CATALOG_SHARE);
+}
+
+void state_listed(struct archive *a)
+{
+	int64_t now_ms = clock_monotonic_ms(a->o.clock);
+
+	if (!atomic_load(&a->closing) && now_ms - a->trimmed_ms >= TRIM_MS)
+		trim(a);
+}
+
 static void sweep_end(struct sweep *s)
 {
 	struct archive *a = s->a;
-	struct store_stats stats;
 
 	sweep_free(s);
-	if (store_stats(a->store, &stats) == 0)
-		catalog_trim(a->catalog, stats.budget_bytes / CATALOG_SHARE);
+	trim(a);
 	state_start_housekeeping(a);
 }
 
