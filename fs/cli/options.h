@@ -41,7 +41,7 @@ struct options {
 	int64_t metadata_ttl_ms, timeout_ms;
 	int64_t readahead_bytes;
 	int64_t slack_bytes; /* -1: calibrate */
-	int io; /* enum fuse_io */
+	int io;		     /* enum fuse_io */
 	bool raw;
 	bool foreground;
 	int log_level; /* enum log_level */
