@@ -382,7 +382,7 @@ def test_a_damaged_chunk_is_fetched_again(mount, kvs, truth, damage):
 @pytest.mark.parametrize("what", ["all", "chunks", "index.db"])
 def test_a_cache_that_is_deleted(mount, kvs, truth, what):
     """By a user who did not know that it was in use."""
-    m = mount("few", "--raw", *FAST, server=kvs)
+    m = mount("few", "--raw", *FAST, "--readahead=0", server=kvs)
     paths = sorted(truth["few"])
     contents(m, {p: truth["few"][p] for p in paths[:20]})
     if what == "all":
