@@ -74,6 +74,7 @@ void download_forget(struct download *d)
 	if (d->timer)
 		net_timer_cancel(g_steal_pointer(&d->timer));
 	fetch_unqueue(d);
+	landing_abort(d); /* what had arrived, where it was given up */
 	ahead_ended(d);
 	if (st->calibration == d)
 		st->calibration = NULL;

@@ -213,7 +213,7 @@ def test_many_readers_killed(mount, server):
     m.restart()
     for path in paths[:3]:
         watching.read(path)
-    assert server.stats()[MEDIA]["active"] == 0
+    watching.until(lambda: server.stats()[MEDIA]["active"] == 0)
 
 
 def test_nothing_is_left_of_what_never_arrived(mount, server):
