@@ -64,6 +64,7 @@ int cache_place_open(const char *path, const struct store_options *o,
 	return 0;
 
 fail:
+	p->remove = true;
 	cache_place_close(p);
 	return rc;
 }

@@ -24,7 +24,10 @@ struct cache_place {
 	bool remove;  /* what was made is not to be there afterwards */
 };
 
-/* 0, or -errno with a sentence; nothing stays open then. */
+/*
+ * 0, or -errno with a sentence; nothing stays open then, nor of what was made
+ * on the disk.
+ */
 int cache_place_open(const char *path, const struct store_options *o,
 		     struct cache_place **ret_place, char **ret_error);
 

@@ -311,6 +311,27 @@ def test_allow_other_not_permitted(for_nobody):
                            says="user_allow_other", before=for_nobody.before)
 
 
+@pytest.mark.parametrize("cache,owner,mode", [
+    ("mine", NOBODY, 0o000),         # not readable
+    ("mine", NOBODY, 0o500),         # not writable
+    ("theirs/cache", 0, 0o700),      # not to be entered
+    ("theirs/cache", 0, 0o755),      # not to be made there
+])
+def test_cache_directory_not_permitted(for_nobody, cache, owner, mode):
+    folder = for_nobody.home / pathlib.Path(cache).parts[0]
+    folder.mkdir()
+    os.chown(folder, owner, owner)
+    folder.chmod(mode)
+    for action in (["mount", "cam", for_nobody.path], ["cache", "clear"]):
+        if action[0] == "cache" and mode == 0o755:
+            continue  # there is none: nothing to clear
+        for_nobody.refused(
+            action[0], f"--cache-dir={for_nobody.home}/{cache}", *action[1:],
+            says=[f"{for_nobody.home}/{cache}", "Permission denied",
+                  "choose another with --cache-dir", "700"],
+            before=for_nobody.before)
+
+
 def test_mountpoint_of_somebody_else(for_nobody):
     for_nobody.refused("mount", "cam", "/usr", says="/usr",
                        before=for_nobody.before)
