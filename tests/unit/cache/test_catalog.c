@@ -172,6 +172,38 @@ static void test_sizes(void **state)
 	assert_int_equal(find(r, s, "1").file_bytes, 1100);
 }
 
+/* A pinned slack is its handle's alone: nothing of it is written. */
+static void test_pinned_slack(void **state)
+{
+	struct room *r = *state;
+	uint32_t s = any_stream(r);
+	struct fragment f[] = {frag("1", 10, 1, 100), frag("2", 20, 2, 200)};
+	struct catalog *own = r->c, *pinned = catalog_new(r->ix);
+	struct fragment page[2];
+
+	catalog_pin_slack(pinned, 7);
+	put_fragments(r, s, f, 2);
+	settle(r);
+	r->c = pinned;
+	assert_int_equal(find(r, s, "1").file_bytes, 107);
+	assert_false(find(r, s, "1").shown);
+	assert_int_equal(catalog_page(r->c, s, CATALOG_PRODUCER, 0, 100, 0,
+				      INT64_MIN, 0, page, 2),
+			 2);
+	assert_int_equal(page[1].file_bytes, 207);
+	assert_int_equal(stream_row(r, s).slack_bytes, -1);
+
+	catalog_show(r->c, s, CATALOG_PRODUCER, 10, 11, 7);
+	catalog_set_slack(r->c, s, 4096, true, NULL, NULL);
+	settle(r);
+	assert_int_equal(find(r, s, "2").file_bytes, 207);
+	r->c = own;
+	assert_true(find(r, s, "1").shown);
+	assert_int_equal(find(r, s, "1").file_bytes, 107);
+	assert_int_equal(find(r, s, "2").file_bytes, 200 + 4096);
+	catalog_free(pinned);
+}
+
 /* ---- ranges ----------------------------------------------------------- */
 
 /* Ten fragments; three of one producer time; server times run backwards. */
@@ -319,9 +351,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(test_streams),      T(test_no_such_stream), T(test_rows),
-		T(test_listed_again), T(test_sizes),	      T(test_pages),
-		T(test_edges),	      T(test_since),
+		T(test_streams), T(test_no_such_stream),
+		T(test_rows),	 T(test_listed_again),
+		T(test_sizes),	 T(test_pinned_slack),
+		T(test_pages),	 T(test_edges),
+		T(test_since),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
