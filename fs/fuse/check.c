@@ -12,7 +12,7 @@
 #include <sys/vfs.h>
 
 #include "fs/base/base.h"
-#include "fs/fuse/mount.h"
+#include "fs/fuse/internal.h"
 #include "fs/fuse/mountinfo.h"
 
 #define FUSE_DEVICE "/dev/fuse"
@@ -196,16 +196,18 @@ static int64_t sysctl_seconds(const char *name)
 	return g_ascii_strtoll(text, NULL, 10);
 }
 
+int64_t check_deadline_ms(int64_t wanted_ms, int64_t default_s, int64_t max_s)
+{
+	if (default_s > 0)
+		wanted_ms = MIN(wanted_ms, default_s * 1000 / 2);
+	if (max_s > 0)
+		wanted_ms = MIN(wanted_ms, max_s * 1000 / 2);
+	return wanted_ms;
+}
+
 int64_t fuse_mount_deadline_ms(int64_t wanted_ms)
 {
-	static const char *const names[] = {"default_request_timeout",
-					    "max_request_timeout"};
-
-	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
-		int64_t half_ms = sysctl_seconds(names[i]) * 1000 / 2;
-
-		if (half_ms > 0)
-			wanted_ms = MIN(wanted_ms, half_ms);
-	}
-	return wanted_ms;
+	return check_deadline_ms(wanted_ms,
+				 sysctl_seconds("default_request_timeout"),
+				 sysctl_seconds("max_request_timeout"));
 }

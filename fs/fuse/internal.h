@@ -68,6 +68,9 @@ bool init_kernel_drops_dirs(const char *release);
 /* The mount answers: what can only be set up now, then ready(). */
 void init_mounted(struct fuse_mount *m);
 
+/* check.c: the deadline, where the kernel's own limits are these; 0: none */
+int64_t check_deadline_ms(int64_t wanted_ms, int64_t default_s, int64_t max_s);
+
 /* ops.c, ops_dir.c */
 extern const struct fuse_lowlevel_ops ops_table;
 void ops_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
