@@ -131,6 +131,21 @@ def test_server_that_never_answers(door):
     assert set(os.listdir(door.unlisted)) == door.names["12"]
 
 
+def test_a_stream_that_is_deleted(door):
+    """Gone, not out of order: said at the first try.  What is here stays."""
+    before = watching.read(door.path(0))
+    door.kvs.control("stream", stream="door", deleted=True)
+    door.kvs.reset()
+    assert watching.error_of(watching.read, door.path(2)) == errno.ENOENT
+    assert [r["error"] for r in door.kvs.requests(api=MEDIA)] == [
+        "ResourceNotFoundException"]
+    assert watching.error_of(os.listdir, door.unlisted) == errno.ENOENT
+    assert watching.read(door.path(0)) == before
+    door.kvs.control("stream", stream="door", deleted=False)
+    door.works(2)
+    assert set(os.listdir(door.unlisted)) == door.names["12"]
+
+
 @pytest.mark.parametrize("below", ["", "2026-11-22", "2026-11-22/13"])
 @pytest.mark.parametrize("name, code", [
     ("InternalFailure", errno.ETIMEDOUT),
