@@ -27,6 +27,20 @@ def demo(tmp_path):
     run("stop")
 
 
+def served_from(folder):
+    """The processes of a demo: the mount, by its index, and the local KVS, by
+    its log; those too whose files are deleted."""
+    files = (f"{folder}/demo/cache/index.db", f"{folder}/demo/server.log")
+    found = set()
+    for fd in pathlib.Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if os.readlink(fd).removesuffix(" (deleted)") in files:
+                found.add(int(fd.parts[2]))
+        except OSError:
+            continue
+    return found
+
+
 def test_demo(demo, tmp_path):
     before = sorted(os.listdir(tmp_path))
     for _ in range(2):  # the second begins anew
@@ -38,8 +52,12 @@ def test_demo(demo, tmp_path):
         assert copy.name in done.stdout
         fragment, = video.rglob(copy.name)
         assert watching.read(fragment) == copy.read_bytes()
+        assert str(fragment) in done.stdout
+        assert f"{video}/fragments/" in done.stdout
         assert "make demo-stop" in done.stdout
+        watching.until(lambda: len(served_from(tmp_path)) == 2)
     done = demo("stop")
     assert done.returncode == 0, done.stderr
     assert not mounting.is_mounted(video)
+    watching.until(lambda: not served_from(tmp_path))
     assert sorted(os.listdir(tmp_path)) == before
