@@ -24,8 +24,8 @@ static int expire_known(struct index_conn *conn, const struct expire_job *j)
 		" AND start_ms < ?2 AND end_ms <= ?2 AND NOT EXISTS"
 		" (SELECT 1 FROM fragments AS f INDEXED BY fragments_producer"
 		" WHERE f.stream = ?1 AND known.axis = 0"
-		" AND f.producer_ms >= known.start_ms"
-		" AND f.producer_ms < known.end_ms)");
+		" AND" IN_RANGE("f.", "producer", "known.start_ms",
+				"known.end_ms") ")");
 
 	if (!s)
 		return -EIO;
@@ -39,9 +39,10 @@ static int expire_write(struct index_conn *conn, void *arg)
 	g_autoptr(GArray) gone = gone_new();
 	struct expire_job *j = arg;
 	sqlite3_stmt *s = index_prepare(
-		conn, "SELECT id, producer_ms, server_ms FROM fragments"
-		      " INDEXED BY fragments_server WHERE stream = ?1"
-		      " AND server_ms < ?2 ORDER BY server_ms LIMIT ?3");
+		conn, "SELECT " GONE_COLUMNS
+		      " FROM fragments AS f INDEXED BY fragments_server"
+		      " WHERE f.stream = ?1 AND f.server_s <= ?2 / 1000"
+		      " AND f.server_ms < ?2 ORDER BY f.server_s LIMIT ?3");
 	int rc;
 
 	j->more = false;

@@ -14,14 +14,18 @@
 
 struct gone {
 	int64_t id;
+	uint32_t stream;
+	int64_t size_bytes;
 	int64_t ms[CATALOG_AXES];
 };
 
 /* An array of struct gone. */
 GArray *gone_new(void);
-/* Appends the rows (id, producer_ms, server_ms) of a bound statement. */
+/* What gone_collect() takes, of "fragments AS f". */
+#define GONE_COLUMNS "f.id, f.stream, f.size, f.producer_ms, f.server_ms"
+/* Appends the rows of a bound statement. */
 int gone_collect(struct sqlite3_stmt *stmt, GArray *gone);
-/* Deletes them and takes them out of their streams' totals. */
-int gone_delete(struct index_conn *conn, const GArray *gone);
+/* Deletes them, in any order, and takes them out of their streams' totals. */
+int gone_delete(struct index_conn *conn, GArray *gone);
 
 #endif

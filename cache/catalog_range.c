@@ -2,7 +2,7 @@
 /*
  * Reads of many fragments.  INDEXED BY pins the plan: without statistics
  * SQLite may prefer another index, and then a folder costs what the stream
- * holds instead of what the folder holds.
+ * holds instead of what the folder holds.  What is in one second is sorted.
  */
 #include "cache/catalog.h"
 
@@ -10,11 +10,10 @@
 
 #include <errno.h>
 
-/* Statements by axis; an index ends with the id, so nothing is sorted. */
-#define BY_AXIS(name, make)                                \
-	static const char *const name[CATALOG_AXES] = {    \
-		make("producer_ms", "fragments_producer"), \
-		make("server_ms", "fragments_server")}
+/* Statements by axis. */
+#define BY_AXIS(name, make)                                              \
+	static const char *const name[CATALOG_AXES] = {make("producer"), \
+						       make("server")}
 
 static int fill_rows(struct reading *r, struct fragment *out, size_t max)
 {
@@ -22,7 +21,7 @@ static int fill_rows(struct reading *r, struct fragment *out, size_t max)
 	int rc = 0;
 
 	while (n < max && (rc = reading_step(r)) > 0)
-		fragment_fill(r, &out[n++]);
+		fragment_fill(r->stmt, r->c->pinned_slack, &out[n++]);
 	return rc < 0 ? rc : (int)n;
 }
 
@@ -35,11 +34,15 @@ static void bind_range(struct reading *r, uint32_t stream, int64_t start_ms,
 	sqlite3_bind_int64(r->stmt, 4, alive_ms);
 }
 
-#define PAGE_SQL(time, index)                                               \
-	"SELECT " FRAGMENT_COLUMNS " FROM fragments AS f INDEXED BY " index \
-	" WHERE f.stream = ?1 AND f." time " >= ?2 AND f." time " < ?3"     \
-	" AND f.server_ms >= ?4 AND (f." time " > ?5 OR f.id > ?6)"         \
-	" ORDER BY f." time ", f.id LIMIT ?7"
+#define PAGE_SQL(t)                                                   \
+	"SELECT " FRAGMENT_COLUMNS(                                   \
+		"?1") " FROM fragments AS f INDEXED BY fragments_" t  \
+		      " WHERE f.stream = ?1 AND" IN_RANGE(            \
+			      "f.", t, "?2",                          \
+			      "?3") "AND f.server_ms >= ?4 AND (f." t \
+				    "_ms > ?5 OR f.id > ?6)"          \
+				    " ORDER BY f." t "_s, f." t       \
+				    "_ms, f.id LIMIT ?7"
 BY_AXIS(page_sql, PAGE_SQL);
 
 int catalog_page(struct catalog *c, uint32_t stream, enum catalog_axis axis,
@@ -58,12 +61,13 @@ int catalog_page(struct catalog *c, uint32_t stream, enum catalog_axis axis,
 	return fill_rows(&r, out, MIN(max, (size_t)INT_MAX));
 }
 
-#define EDGE_SQL(time, index, order)                              \
-	"SELECT " time " FROM fragments INDEXED BY " index        \
-	" WHERE stream = ?1 AND " time " >= ?2 AND " time " < ?3" \
-	" AND server_ms >= ?4 ORDER BY " time order " LIMIT 1"
-#define FIRST_SQL(time, index) EDGE_SQL(time, index, "")
-#define LAST_SQL(time, index)  EDGE_SQL(time, index, " DESC")
+#define EDGE_SQL(t, order)                                           \
+	"SELECT " t "_ms FROM fragments INDEXED BY fragments_" t     \
+	" WHERE stream = ?1 AND" IN_RANGE(                           \
+		"", t, "?2", "?3") "AND server_ms >= ?4 ORDER BY " t \
+				   "_s" order ", " t "_ms" order " LIMIT 1"
+#define FIRST_SQL(t) EDGE_SQL(t, "")
+#define LAST_SQL(t)  EDGE_SQL(t, " DESC")
 BY_AXIS(first_sql, FIRST_SQL);
 BY_AXIS(last_sql, LAST_SQL);
 
@@ -125,11 +129,17 @@ int catalog_since(struct catalog *c, uint32_t stream, int64_t after_id,
 {
 	auto_reading struct reading r;
 
-	if (reading_begin(&r, c,
-			  "SELECT " FRAGMENT_COLUMNS
-			  " FROM fragments AS f INDEXED BY fragments_since"
-			  " WHERE f.stream = ?1 AND f.id > ?2"
-			  " ORDER BY f.id LIMIT ?3") < 0)
+	if (reading_begin(
+		    &r, c,
+		    "SELECT " FRAGMENT_COLUMNS(
+			    "?1") " FROM runs AS r CROSS JOIN fragments AS f"
+				  " ON f.id > ?2 AND f.id >= r.first_id"
+				  " AND f.id <= r.last_id WHERE r.stream = ?1"
+				  " AND r.first_id >= ifnull((SELECT "
+				  "max(b.first_id)"
+				  " FROM runs AS b WHERE b.stream = ?1"
+				  " AND b.first_id <= ?2), ?2)"
+				  " ORDER BY r.first_id, f.id LIMIT ?3") < 0)
 		return -EIO;
 	sqlite3_bind_int64(r.stmt, 1, stream);
 	sqlite3_bind_int64(r.stmt, 2, after_id);

@@ -49,12 +49,48 @@ void reading_end(struct reading *r);
 /* Steps: 1 a row, 0 done, -EIO. */
 int reading_step(struct reading *r);
 
-/* The columns that fragment_fill() takes, of "fragments AS f". */
-#define FRAGMENT_COLUMNS                                                     \
-	"f.id, f.stream, f.number, f.producer_ms, f.server_ms, f.length_ms," \
-	" f.size, f.file, f.payload,"                                        \
-	" (SELECT slack FROM streams WHERE id = f.stream)"
-void fragment_fill(const struct reading *r, struct fragment *out);
+/*
+ * The columns that fragment_fill() takes, of "fragments AS f"; the stream's id,
+ * best as a parameter: its slack is looked up once, then.
+ */
+#define FRAGMENT_COLUMNS(stream)                                         \
+	"f.id, f.stream, f.number, f.server_ms, f.lead_ms, f.length_ms," \
+	" f.size, f.slack, f.payload,"                                   \
+	" (SELECT slack FROM streams WHERE id = " stream ")"
+/* pinned_slack: as struct catalog has it. */
+void fragment_fill(struct sqlite3_stmt *stmt, int64_t pinned_slack,
+		   struct fragment *out);
+
+/*
+ * What a file is larger than its fragment, as a row has it: in blocks where
+ * they are whole ones.  The usual one block takes no byte then, as the NULL
+ * before it, and rows do not outgrow their page when they are shown.
+ */
+#define SLACK_BLOCK INT64_C(4096)
+#define SLACK_OTHER (INT64_C(1) << 40)
+#define SLACK_SQL(bytes)                                           \
+	" iif((" bytes ") % 4096 = 0, (" bytes ") / 4096, (" bytes \
+	") + 1099511627776) "
+
+/*
+ * That a time is in [from, to): by the index, which is by the second, and to
+ * the millisecond.  t is "producer" or "server", with a prefix "f." or none.
+ */
+#define IN_RANGE(prefix, t, from, to)                                       \
+	" " prefix t "_s >= " from " / 1000 AND " prefix t "_s <= " to      \
+	" / 1000 AND " prefix t "_ms >= " from " AND " prefix t "_ms < " to \
+	" "
+
+/* On any connection: 0, -ENOENT or -EIO. */
+int fragment_find(struct index_conn *conn, uint32_t stream, const char *number,
+		  int64_t pinned_slack, struct fragment *ret_fragment);
+
+/* On the writer's; the number is not there yet. */
+int fragment_insert(struct index_conn *conn, uint32_t stream,
+		    const struct fragment *f);
+/* What the service says of row now; what was shown of it stays. */
+int fragment_update(struct index_conn *conn, const struct fragment *row,
+		    const struct fragment *f);
 
 /* Sends what was touched so far to the writer. */
 void touch_flush(struct catalog *c);

@@ -95,19 +95,18 @@ static int cut_around(struct index_conn *conn, uint32_t stream,
 	return rc;
 }
 
+#define INTERVAL_SQL(t)                                                       \
+	"SELECT " GONE_COLUMNS " FROM fragments AS f INDEXED BY fragments_" t \
+	" WHERE f.stream = ?1 AND" IN_RANGE(                                  \
+		"f.", t, "?2", "?3") "ORDER BY"                               \
+				     " f." t "_s, f." t "_ms LIMIT ?4"
+
 /* The first fragments of the interval, or all of it. */
 static int forget_interval(struct index_conn *conn, const struct interval *k,
 			   GArray *gone)
 {
-	static const char *const sql[CATALOG_AXES] = {
-		"SELECT id, producer_ms, server_ms FROM fragments"
-		" INDEXED BY fragments_producer WHERE stream = ?1 AND"
-		" producer_ms >= ?2 AND producer_ms < ?3"
-		" ORDER BY producer_ms LIMIT ?4",
-		"SELECT id, producer_ms, server_ms FROM fragments"
-		" INDEXED BY fragments_server WHERE stream = ?1 AND"
-		" server_ms >= ?2 AND server_ms < ?3"
-		" ORDER BY server_ms LIMIT ?4"};
+	static const char *const sql[CATALOG_AXES] = {INTERVAL_SQL("producer"),
+						      INTERVAL_SQL("server")};
 	sqlite3_stmt *s = index_prepare(conn, sql[k->axis]);
 	int64_t end_ms = k->end_ms;
 	int rc;
@@ -150,7 +149,7 @@ static int forget_interval(struct index_conn *conn, const struct interval *k,
 static int forget_loose(struct index_conn *conn, int64_t loose_id, GArray *gone)
 {
 	sqlite3_stmt *s = index_prepare(
-		conn, "SELECT f.id, f.producer_ms, f.server_ms"
+		conn, "SELECT " GONE_COLUMNS
 		      " FROM streams AS s CROSS JOIN fragments AS f"
 		      " INDEXED BY fragments_server ON f.stream = s.id"
 		      " WHERE f.server_ms < s.mark_ms - ?1"

@@ -7,6 +7,7 @@
 
 #include "cache/catalog_known.h"
 #include "cache/catalog_rows.h"
+#include "cache/catalog_runs.h"
 #include "fs/base/clock.h"
 
 #include <errno.h>
@@ -112,6 +113,7 @@ struct listing_job {
 	struct fragment *fragments;
 	int64_t now_ms;
 	int64_t added, added_bytes; /* what the totals grow by */
+	int64_t last_id;	    /* of those added; one after the other */
 };
 
 static void listing_release(struct job *job)
@@ -119,66 +121,34 @@ static void listing_release(struct job *job)
 	g_free(((struct listing_job *)job)->fragments);
 }
 
-static void bind_fragment(sqlite3_stmt *s, uint32_t stream,
-			  const struct fragment *f)
+static bool is_listed_so(const struct fragment *row, const struct fragment *f)
 {
-	sqlite3_bind_int64(s, 1, stream);
-	sqlite3_bind_text(s, 2, f->number, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(s, 3, f->producer_ms);
-	sqlite3_bind_int64(s, 4, f->server_ms);
-	sqlite3_bind_int64(s, 5, f->length_ms);
-	sqlite3_bind_int64(s, 6, f->size_bytes);
-}
-
-/* The service may correct what it lists: rare, so the row is read first. */
-static int correct_fragment(struct index_conn *conn, struct listing_job *j,
-			    const struct fragment *f)
-{
-	sqlite3_stmt *s = index_prepare(
-		conn, "SELECT size FROM fragments WHERE stream = ?1"
-		      " AND number = ?2 AND (producer_ms <> ?3 OR"
-		      " server_ms <> ?4 OR length_ms <> ?5 OR size <> ?6)");
-	int rc;
-
-	if (!s)
-		return -EIO;
-	bind_fragment(s, j->l.stream, f);
-	rc = index_step(s);
-	if (rc > 0)
-		j->added_bytes += f->size_bytes - sqlite3_column_int64(s, 0);
-	index_done(s);
-	if (rc <= 0)
-		return rc;
-	s = index_prepare(conn, "UPDATE fragments SET producer_ms = ?3,"
-				" server_ms = ?4, length_ms = ?5, size = ?6"
-				" WHERE stream = ?1 AND number = ?2");
-	if (!s)
-		return -EIO;
-	bind_fragment(s, j->l.stream, f);
-	return index_exec(s);
+	return row->producer_ms == f->producer_ms &&
+	       row->server_ms == f->server_ms &&
+	       row->length_ms == f->length_ms &&
+	       row->size_bytes == f->size_bytes;
 }
 
 static int put_fragment(struct index_conn *conn, struct listing_job *j,
 			const struct fragment *f)
 {
-	sqlite3_stmt *s = index_prepare(
-		conn, "INSERT INTO fragments(stream, number, producer_ms,"
-		      " server_ms, length_ms, size)"
-		      " VALUES(?1, ?2, ?3, ?4, ?5, ?6)"
-		      " ON CONFLICT(stream, number) DO NOTHING");
-	int rc;
+	struct fragment row;
+	int rc = fragment_find(conn, j->l.stream, f->number, -1, &row);
 
-	if (!s)
-		return -EIO;
-	bind_fragment(s, j->l.stream, f);
-	rc = index_exec(s);
-	if (rc)
+	if (rc == -ENOENT) {
+		rc = fragment_insert(conn, j->l.stream, f);
+		if (rc)
+			return rc;
+		j->last_id = sqlite3_last_insert_rowid(index_db(conn));
+		j->added++;
+		j->added_bytes += f->size_bytes;
+		return 0;
+	}
+	/* The service may correct what it lists, which is rare. */
+	if (rc || is_listed_so(&row, f))
 		return rc;
-	if (sqlite3_changes(index_db(conn)) == 0)
-		return correct_fragment(conn, j, f);
-	j->added++;
-	j->added_bytes += f->size_bytes;
-	return 0;
+	j->added_bytes += f->size_bytes - row.size_bytes;
+	return fragment_update(conn, &row, f);
 }
 
 /* Totals and mark; -ENOENT where there is no such stream. */
@@ -230,6 +200,9 @@ static int listing_write(struct index_conn *conn, void *arg)
 
 	for (size_t i = 0; !rc && i < j->l.n; i++)
 		rc = put_fragment(conn, j, &j->fragments[i]);
+	if (!rc && j->added)
+		rc = run_add(conn, j->l.stream, j->last_id - j->added + 1,
+			     j->last_id);
 	if (!rc && known.start_ms < known.end_ms)
 		rc = known_put(conn, j->l.stream, j->l.axis, &known);
 	if (!rc && j->l.new_chain)
@@ -271,16 +244,15 @@ static struct size_job *size_job_new(catalog_done_fn done, void *user)
 	return j;
 }
 
-#define SHOW_SQL(time, index)                                        \
-	"UPDATE fragments INDEXED BY " index " SET file = size + ?4" \
-	" WHERE stream = ?1 AND " time " >= ?2 AND " time            \
-	" < ?3 AND file IS NULL"
+#define SHOW_SQL(t)                                                      \
+	"UPDATE fragments INDEXED BY fragments_" t                       \
+	" SET slack =" SLACK_SQL("?4") "WHERE stream = ?1 AND" IN_RANGE( \
+		"", t, "?2", "?3") "AND slack IS NULL"
 
 static int show_write(struct index_conn *conn, void *arg)
 {
-	static const char *const sql[CATALOG_AXES] = {
-		SHOW_SQL("producer_ms", "fragments_producer"),
-		SHOW_SQL("server_ms", "fragments_server")};
+	static const char *const sql[CATALOG_AXES] = {SHOW_SQL("producer"),
+						      SHOW_SQL("server")};
 	struct size_job *j = arg;
 	sqlite3_stmt *s = index_prepare(conn, sql[j->axis]);
 
@@ -309,9 +281,9 @@ void catalog_show(struct catalog *c, uint32_t stream, enum catalog_axis axis,
 static int show_one_write(struct index_conn *conn, void *arg)
 {
 	struct size_job *j = arg;
-	sqlite3_stmt *s = index_prepare(conn,
-					"UPDATE fragments SET file = ?2"
-					" WHERE id = ?1 AND file IS NULL");
+	sqlite3_stmt *s = index_prepare(
+		conn, "UPDATE fragments SET slack =" SLACK_SQL(
+			      "?2 - size") "WHERE id = ?1 AND slack IS NULL");
 
 	if (!s)
 		return -EIO;
@@ -359,8 +331,9 @@ static int payload_write(struct index_conn *conn, void *arg)
 {
 	struct size_job *j = arg;
 	sqlite3_stmt *s = index_prepare(
-		conn, "UPDATE fragments SET payload = ?2, file = CASE WHEN"
-		      " ?3 >= 0 THEN ?3 ELSE file END WHERE id = ?1");
+		conn, "UPDATE fragments SET payload = ?2 - size, slack = CASE"
+		      " WHEN ?3 >= 0 THEN" SLACK_SQL(
+			      "?3 - size") "ELSE slack END WHERE id = ?1");
 
 	if (!s)
 		return -EIO;

@@ -120,7 +120,7 @@ static char *open_sentence(int rc)
 {
 	if (rc == -EPROTO)
 		return g_strdup_printf(
-			"the cache's index has another layout than version %d, "
+			"the cache's index has a newer layout than version %d, "
 			"which this kvsfs knows; use another --cache-dir or "
 			"empty this one with 'kvsfs cache clear'",
 			SCHEMA_VERSION);

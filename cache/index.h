@@ -6,6 +6,8 @@
  * Several processes may have the same index open (WAL).  A crash loses at most
  * the last moments' rows, never the file (synchronous=NORMAL).  An index that
  * is damaged is put aside and begun anew; what it described is fetched again.
+ * One of an older layout is mended when it is opened (schema.h), a newer one is
+ * refused.
  * It never blocks on the network.
  */
 #ifndef KVSFS_CACHE_INDEX_H

@@ -16,7 +16,7 @@
 
 /*
  * A connection that may write makes the tables; the file is there.  0 or
- * -errno, -EBADMSG for a damaged or foreign file, -EPROTO for another layout
+ * -errno, -EBADMSG for a damaged or foreign file, -EPROTO for a newer layout
  * version.
  */
 int index_conn_open(int dirfd, bool writer, struct index_conn **ret_conn);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#define G_LOG_DOMAIN "kvsfs"
 #include "cache/schema.h"
 
 #include <glib.h>
@@ -8,37 +9,51 @@
 /* ---- catalog ---------------------------------------------------------- */
 
 /* AUTOINCREMENT: chunk keys and inodes hold ids, so none may come again. */
-static const char catalog_sql[] =
-	"CREATE TABLE streams("
-	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
-	" endpoint TEXT NOT NULL,"
-	" arn TEXT NOT NULL,"
-	" name TEXT NOT NULL,"
-	" created_ms INTEGER NOT NULL,"
-	" retention_ms INTEGER NOT NULL,"
-	" mark_ms INTEGER NOT NULL DEFAULT 0,"
-	" chain_ms INTEGER NOT NULL DEFAULT 0,"
-	" slack INTEGER NOT NULL DEFAULT -1,"
-	" fragments INTEGER NOT NULL DEFAULT 0,"
-	" total_bytes INTEGER NOT NULL DEFAULT 0,"
-	" UNIQUE(endpoint, arn));"
+static const char streams_sql[] = "CREATE TABLE streams("
+				  " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+				  " endpoint TEXT NOT NULL,"
+				  " arn TEXT NOT NULL,"
+				  " name TEXT NOT NULL,"
+				  " created_ms INTEGER NOT NULL,"
+				  " retention_ms INTEGER NOT NULL,"
+				  " mark_ms INTEGER NOT NULL DEFAULT 0,"
+				  " chain_ms INTEGER NOT NULL DEFAULT 0,"
+				  " slack INTEGER NOT NULL DEFAULT -1,"
+				  " fragments INTEGER NOT NULL DEFAULT 0,"
+				  " total_bytes INTEGER NOT NULL DEFAULT 0,"
+				  " UNIQUE(endpoint, arn));";
 
-	/* file: NULL until shown; payload: NULL until known. */
+static const char fragments_sql[] =
+	/*
+	 * number: see catalog_number.h; slack: see catalog_rows.h, NULL until
+	 * shown; payload: what it is more than size, NULL until known.
+	 * Differences, and indexes by the second, since 10 years are 157
+	 * million rows.
+	 */
 	"CREATE TABLE fragments("
 	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" stream INTEGER NOT NULL,"
-	" number TEXT NOT NULL,"
-	" producer_ms INTEGER NOT NULL,"
+	" number NOT NULL,"
 	" server_ms INTEGER NOT NULL,"
+	" lead_ms INTEGER NOT NULL,"
 	" length_ms INTEGER NOT NULL,"
 	" size INTEGER NOT NULL,"
-	" file INTEGER,"
+	" slack INTEGER,"
 	" payload INTEGER,"
-	" UNIQUE(stream, number));"
-	/* An index ends with the rowid: (time, id) order needs no sort. */
-	"CREATE INDEX fragments_producer ON fragments(stream, producer_ms);"
-	"CREATE INDEX fragments_server ON fragments(stream, server_ms);"
-	"CREATE INDEX fragments_since ON fragments(stream);"
+	" producer_ms INTEGER AS (server_ms - lead_ms) VIRTUAL,"
+	" producer_s INTEGER AS ((server_ms - lead_ms) / 1000) VIRTUAL,"
+	" server_s INTEGER AS (server_ms / 1000) VIRTUAL);"
+	"CREATE INDEX fragments_producer ON fragments(stream, producer_s);"
+	"CREATE INDEX fragments_server ON fragments(stream, server_s);"
+	"CREATE UNIQUE INDEX fragments_digits ON fragments(stream, number)"
+	" WHERE typeof(number) = 'blob';"
+
+	/* Ids first to last were given to this stream, one after the other. */
+	"CREATE TABLE runs("
+	" stream INTEGER NOT NULL,"
+	" first_id INTEGER NOT NULL,"
+	" last_id INTEGER NOT NULL,"
+	" PRIMARY KEY(stream, first_id)) WITHOUT ROWID;"
 
 	/* Disjoint per stream and axis. */
 	"CREATE TABLE known("
@@ -120,18 +135,63 @@ static int look(sqlite3 *db, bool *ret_empty, int *ret_version)
 	return SQLITE_OK;
 }
 
-static int make(sqlite3 *db)
+static int run_all(sqlite3 *db, const char *const *sql, size_t n)
 {
 	g_autofree char *mark = g_strdup_printf(
 		"PRAGMA application_id=%d; PRAGMA user_version=%d;",
 		SCHEMA_APPLICATION_ID, SCHEMA_VERSION);
-	int rc = sqlite3_exec(db, catalog_sql, NULL, NULL, NULL);
+	int rc = SQLITE_OK;
 
-	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(db, store_sql, NULL, NULL, NULL);
+	for (size_t i = 0; rc == SQLITE_OK && i < n; i++)
+		rc = sqlite3_exec(db, sql[i], NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db, mark, NULL, NULL, NULL);
 	return rc;
+}
+
+static int make(sqlite3 *db)
+{
+	const char *const sql[] = {streams_sql, fragments_sql, store_sql};
+
+	return run_all(db, sql, G_N_ELEMENTS(sql));
+}
+
+/*
+ * Version 1 had other rows of fragments.  They are listed again; streams with
+ * their slack, chunks, and ids that must not come again stay.
+ */
+static int begin_catalog_anew(sqlite3 *db)
+{
+	const char *const sql[] = {
+		"UPDATE sqlite_sequence SET name = 'before'"
+		" WHERE name = 'fragments';"
+		"DROP TABLE fragments; DROP TABLE known;",
+		fragments_sql,
+		"UPDATE sqlite_sequence SET name = 'fragments'"
+		" WHERE name = 'before';"
+		"UPDATE streams SET mark_ms = 0, chain_ms = 0, fragments = 0,"
+		" total_bytes = 0;",
+	};
+
+	return run_all(db, sql, G_N_ELEMENTS(sql));
+}
+
+/* Under the write lock. */
+static int make_or_mend(sqlite3 *db, int *ret_version)
+{
+	bool empty;
+	int rc = look(db, &empty, ret_version);
+
+	if (rc != SQLITE_OK || (!empty && *ret_version != 1))
+		return rc;
+	rc = empty ? make(db) : begin_catalog_anew(db);
+	if (rc != SQLITE_OK)
+		return rc;
+	*ret_version = SCHEMA_VERSION;
+	if (!empty)
+		g_message("the cache's index was an older kvsfs's: what is "
+			  "cached stays, fragments are listed again");
+	return SQLITE_OK;
 }
 
 int schema_ensure(sqlite3 *db, int *ret_version)
@@ -139,18 +199,14 @@ int schema_ensure(sqlite3 *db, int *ret_version)
 	bool empty;
 	int rc = look(db, &empty, ret_version);
 
-	if (rc != SQLITE_OK || !empty)
+	if (rc != SQLITE_OK || (!empty && *ret_version != 1))
 		return rc;
 
 	/* The write lock is where processes that begin together line up. */
 	rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
 	if (rc != SQLITE_OK)
 		return rc;
-	rc = look(db, &empty, ret_version);
-	if (rc == SQLITE_OK && empty) {
-		rc = make(db);
-		*ret_version = SCHEMA_VERSION;
-	}
+	rc = make_or_mend(db, ret_version);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
 	if (rc != SQLITE_OK)

@@ -27,19 +27,20 @@ static bool has_row(struct world *w, guint i)
 /* ---- the index ---------------------------------------------------------- */
 
 struct veto {
-	const char *number; /* NULL: none any more */
+	int64_t server_ms; /* 0: none any more */
 };
 
 static int write_veto(struct index_conn *conn, void *arg)
 {
 	const struct veto *v = arg;
 	g_autofree char *sql =
-		v->number ? g_strdup_printf(
-				    "CREATE TRIGGER veto BEFORE INSERT ON "
-				    "fragments WHEN new.number = '%s' BEGIN "
-				    "SELECT RAISE(ABORT, 'veto'); END",
-				    v->number)
-			  : g_strdup("DROP TRIGGER veto");
+		v->server_ms ? g_strdup_printf(
+				       "CREATE TRIGGER veto BEFORE INSERT ON "
+				       "fragments WHEN new.server_ms = "
+				       "%" G_GINT64_FORMAT " BEGIN "
+				       "SELECT RAISE(ABORT, 'veto'); END",
+				       v->server_ms)
+			     : g_strdup("DROP TRIGGER veto");
 	struct sqlite3_stmt *s = index_prepare(conn, g_intern_string(sql));
 
 	return s ? index_exec(s) : -EIO;
@@ -54,15 +55,15 @@ static int write_nothing(struct index_conn *conn, void *arg)
 static void test_page_that_cannot_be_kept(void **state)
 {
 	struct world *w = *state;
-	struct veto v = {
-		g_array_index(fake.fragments, struct fake_fragment, 3).number};
+	struct veto v = {g_array_index(fake.fragments, struct fake_fragment, 3)
+				 .server_ms};
 
 	atomic_store(&fake.page_rows, 30);
 	open_archive(w);
 	assert_int_equal(index_run(w->ix, write_veto, &v), 0);
 	assert_int_equal(list_hour(w), -EIO);
 	assert_int_equal(atomic_load(&fake.lists), 1);
-	v.number = NULL;
+	v.server_ms = 0;
 	assert_int_equal(index_run(w->ix, write_veto, &v), 0);
 	assert_int_equal(list_hour(w), 0);
 	for (guint i = 0; i < N_FRAGMENTS; i++)

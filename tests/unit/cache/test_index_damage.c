@@ -98,7 +98,7 @@ static void test_damage_met_later(void **state)
 	assert_int_equal(warnings, before + 1);
 }
 
-static void test_other_versions_are_left_alone(void **state)
+static void test_newer_versions_are_left_alone(void **state)
 {
 	struct room *r = *state;
 	struct cache_index *none = NULL;
@@ -106,11 +106,70 @@ static void test_other_versions_are_left_alone(void **state)
 	int before = warnings;
 
 	assert_int_equal(
-		index_run(r->ix, run_sql, (char[]){"PRAGMA user_version=2"}),
+		index_run(r->ix, run_sql, (char[]){"PRAGMA user_version=3"}),
 		0);
 	assert_int_equal(index_open(r->fd, &none, &error), -EPROTO);
 	assert_null(none);
-	assert_non_null(strstr(error, "another layout"));
+	assert_non_null(strstr(error, "newer layout"));
+	assert_int_equal(warnings, before);
+	assert_false(exists(r, "index.db.damaged"));
+}
+
+/* The tables that version 1 had and has no more; the others are the same. */
+static const char version_1[] =
+	"DROP TABLE fragments; DROP TABLE known; DROP TABLE runs;"
+	"CREATE TABLE fragments(id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" stream INTEGER NOT NULL, number TEXT NOT NULL, producer_ms INTEGER"
+	" NOT NULL, server_ms INTEGER NOT NULL, length_ms INTEGER NOT NULL,"
+	" size INTEGER NOT NULL, file INTEGER, payload INTEGER,"
+	" UNIQUE(stream, number));"
+	"CREATE INDEX fragments_producer ON fragments(stream, producer_ms);"
+	"CREATE INDEX fragments_server ON fragments(stream, server_ms);"
+	"CREATE INDEX fragments_since ON fragments(stream);"
+	"CREATE TABLE known(stream INTEGER NOT NULL, axis INTEGER NOT NULL,"
+	" start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL, as_of_ms INTEGER"
+	" NOT NULL, used_ms INTEGER NOT NULL, PRIMARY KEY(stream, axis,"
+	" start_ms)) WITHOUT ROWID;"
+	"CREATE INDEX known_used ON known(used_ms);"
+	"INSERT INTO streams(endpoint, arn, name, created_ms, retention_ms,"
+	" mark_ms, chain_ms, slack, fragments, total_bytes)"
+	" VALUES('', 'arn:cam', 'cam', 1, 2, 300, 200, 4096, 1, 9);"
+	"INSERT INTO fragments(id, stream, number, producer_ms, server_ms,"
+	" length_ms, size) VALUES(77, 1, '5', 1, 2, 3, 9);"
+	"INSERT INTO known VALUES(1, 0, 0, 100, 200, 0);"
+	"INSERT INTO chunks VALUES(5, 1, '5', 0, 8192, 100, x'00', 1);"
+	"PRAGMA user_version=1;";
+
+static void test_older_version_is_mended(void **state)
+{
+	static const struct {
+		const char *sql;
+		int64_t want;
+	} cases[] = {
+		{"SELECT count(*) FROM fragments", 0},
+		{"SELECT count(*) FROM known", 0},
+		{"SELECT fragments + total_bytes + mark_ms + chain_ms FROM"
+		 " streams",
+		 0},
+		{"SELECT slack FROM streams", 4096},
+		{"SELECT count(*) FROM chunks", 1},
+		{"SELECT seq FROM sqlite_sequence WHERE name = 'fragments'",
+		 77},
+	};
+	struct room *r = *state;
+	struct cache_index *other;
+	int before = warnings;
+
+	assert_int_equal(
+		index_run(r->ix, run_sql, (char *)(uintptr_t)version_1), 0);
+	index_close(r->ix);
+	r->ix = open_index(r->fd);
+	other = open_index(r->fd); /* nothing is left to be done */
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
+		assert_int_equal(read_value(r->ix, cases[i].sql, 0),
+				 cases[i].want);
+	assert_true(intact(other));
+	index_close(other);
 	assert_int_equal(warnings, before);
 	assert_false(exists(r, "index.db.damaged"));
 }
@@ -140,7 +199,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(test_damaged_is_put_aside),
 		T(test_damage_met_later),
-		T(test_other_versions_are_left_alone),
+		T(test_newer_versions_are_left_alone),
+		T(test_older_version_is_mended),
 		T(test_cannot_be_opened),
 	};
 
