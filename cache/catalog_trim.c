@@ -152,7 +152,8 @@ static int forget_loose(struct index_conn *conn, int64_t loose_id, GArray *gone)
 		conn, "SELECT " GONE_COLUMNS
 		      " FROM streams AS s CROSS JOIN fragments AS f"
 		      " INDEXED BY fragments_server ON f.stream = s.id"
-		      " WHERE f.server_ms < s.mark_ms - ?1"
+		      " WHERE f.server_s <= (s.mark_ms - ?1) / 1000"
+		      " AND f.server_ms < s.mark_ms - ?1"
 		      " AND f.id <= ?3"
 		      " AND f.producer_ms < s.mark_ms - ?1" NOT_KNOWN(
 			      "0", "producer_ms")
