@@ -82,6 +82,27 @@ static void what_is_held_stays(void **state)
 	}
 }
 
+/* It may be read all the while, and by the kernel, which tells nobody. */
+static void what_was_held_is_used_until_let_go(void **state)
+{
+	struct room *r = *state;
+	struct store_chunk *held;
+
+	assert_int_equal(put_held(r->s, 0, MIB, MIB, &held), 0);
+	for (uint64_t n = 1; n < 10; n++) {
+		pass_ms(2000);
+		assert_int_equal(put(r->s, n, MIB, MIB), 0);
+	}
+	pass_ms(2000);
+	store_chunk_unref(held);
+	for (uint64_t n = 10; n < 20; n++) {
+		pass_ms(2000);
+		assert_int_equal(put(r->s, n, MIB, MIB), 0);
+	}
+	assert_false(has(r, 1));
+	assert_true(has(r, 0));
+}
+
 static void nothing_goes_for_what_cannot_fit(void **state)
 {
 	struct room *r = *state;
@@ -317,6 +338,7 @@ int main(void)
 		CASE(the_least_recently_used_goes),
 		CASE(uses_are_remembered_over_a_remount),
 		CASE(what_is_held_stays),
+		CASE(what_was_held_is_used_until_let_go),
 		CASE(nothing_goes_for_what_cannot_fit),
 		CASE(the_keeper_keeps_some_room),
 		CASE(a_small_budget_is_refused),
