@@ -141,13 +141,16 @@ static uint64_t next_random(uint64_t *state)
 
 static double random_reads(int count, const struct names *names)
 {
-	struct rlimit limit = {(rlim_t)names->n + 64, (rlim_t)names->n + 64};
+	struct rlimit limit;
 	int *fds = grown(NULL, (size_t)names->n * sizeof(*fds));
 	uint64_t *pages = grown(NULL, (size_t)names->n * sizeof(*pages));
 	uint64_t state = 88172645463325252u;
 
-	if (names->n > 900 && setrlimit(RLIMIT_NOFILE, &limit))
-		die("that many files");
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		die("limits");
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		die("limits");
 	for (int i = 0; i < names->n; i++) {
 		struct stat st;
 

@@ -1,31 +1,23 @@
 # SPDX-License-Identifier: MIT
-"""Other mounts of the same bytes, their caches warm: what the files of the
-cache directory look like through them."""
+"""Other filesystems over the same bytes, each as its own manual sets it up.
+
+Each is a context manager (source folder, scratch folder) that gives the path
+where the folder is seen; Missing where it cannot be.
+"""
 import contextlib
-import http.server
 import os
-import pathlib
 import shutil
 import subprocess
-import threading
 import time
-import functools
 
-WAIT_S = 15
+from http_origin import serving
+from mounting import clean_environ, is_mounted
+from table import Missing
 
-
-class Missing(Exception):
-    """It is not installed, or will not mount; str() says which."""
-
-
-def source_of(p):
-    """The chunks under plain names, in one folder."""
-    folder = p.folder / "plain"
-    if not folder.exists():
-        folder.mkdir()
-        for i, chunk in enumerate(p.chunk_files()):
-            os.link(chunk, folder / f"{i:06}.mkv")
-    return folder
+READY_TIMEOUT_S = 30
+SFTP_SERVERS = ("/usr/lib/openssh/sftp-server", "/usr/libexec/sftp-server",
+                "/usr/lib/ssh/sftp-server",
+                "/usr/libexec/openssh/sftp-server")
 
 
 def need(program):
@@ -33,87 +25,78 @@ def need(program):
         raise Missing(f"{program} is not installed")
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_args):
-        pass
-
-
-@contextlib.contextmanager
-def served(folder):
-    handler = functools.partial(Quiet, directory=str(folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-    finally:
-        server.shutdown()
-        server.server_close()
+def unmount(path):
+    if not is_mounted(path):
+        return
+    subprocess.run(["umount", "-l", str(path)] if os.getuid() == 0
+                   else ["fusermount3", "-uz", str(path)], check=False)
 
 
 @contextlib.contextmanager
-def running(p, name, command, stdin=None):
-    """The command in the foreground until its mount answers and is warm."""
-    target = p.folder / f"peer-{name}"
-    target.mkdir(exist_ok=True)
-    log = open(p.folder / f"{name}.log", "wb")
-    process = subprocess.Popen([*command, str(target)], stdin=stdin,
-                               stdout=log, stderr=log)
+def running(command, at, log):
+    """A mount in the foreground, from when it is there until it is gone."""
+    at.mkdir()
+    with open(log, "ab") as out:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+            env=clean_environ(at.parent))
     try:
-        end = time.monotonic() + WAIT_S
-        while not os.path.ismount(target):
+        end = time.monotonic() + READY_TIMEOUT_S
+        while not is_mounted(at):
             if process.poll() is not None or time.monotonic() > end:
-                raise Missing(f"{name} does not mount")
-            time.sleep(0.05)
-        for path in sorted(target.rglob("*")):
-            if path.is_file():
-                path.read_bytes()
-        yield pathlib.Path(target)
+                last = log.read_text(errors="replace").strip()[-120:]
+                raise Missing(f"{command[0]} did not mount: {last}")
+            time.sleep(0.02)
+        yield at
     finally:
-        subprocess.run(["umount", "-l", str(target)], check=False,
-                       stderr=subprocess.DEVNULL)
-        process.terminate()
-        process.wait()
-        log.close()
+        unmount(at)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 @contextlib.contextmanager
-def rclone(p):
+def rclone(source, scratch):
     need("rclone")
-    with served(source_of(p)) as url, running(p, "rclone", [
-            "rclone", "mount", "--config=/dev/null", "--vfs-cache-mode=full",
-            f"--cache-dir={p.folder}/rclone-cache", "--read-only",
-            "--dir-cache-time=1h", "--attr-timeout=1h",
-            f"--http-url={url}", ":http:"]) as folder:
-        yield folder
+    with serving(source) as url, running(
+            ["rclone", "mount", ":http:", str(scratch / "rclone"),
+             "--http-url", url, "--config", "/dev/null", "--read-only",
+             "--vfs-cache-mode", "full", "--dir-cache-time", "1h",
+             "--attr-timeout", "1h", "--cache-dir",
+             str(scratch / "rclone-cache")],
+            scratch / "rclone", scratch / "rclone.log") as at:
+        yield at
 
 
 @contextlib.contextmanager
-def httpdirfs(p):
+def httpdirfs(source, scratch):
     need("httpdirfs")
-    with served(source_of(p)) as url, running(p, "httpdirfs", [
-            "httpdirfs", "-f", "--cache",
-            f"--cache-location={p.folder}/httpdirfs-cache", url]) as folder:
-        yield folder
+    (scratch / "httpdirfs-cache").mkdir()  # it makes none
+    with serving(source) as url, running(
+            ["httpdirfs", "-f", "--cache", "--cache-location",
+             str(scratch / "httpdirfs-cache"), "-o", "kernel_cache", url,
+             str(scratch / "httpdirfs")],
+            scratch / "httpdirfs", scratch / "httpdirfs.log") as at:
+        yield at
 
 
 @contextlib.contextmanager
-def sshfs(p):
-    """Over a pipe: no encryption, no network."""
+def sshfs(source, scratch):
+    """Over a pipe, without ssh: nothing is encrypted, nobody logs in."""
     need("sshfs")
-    server = "/usr/lib/openssh/sftp-server"
-    if not os.path.exists(server):
-        raise Missing("sftp-server is not installed")
-    script = p.folder / "sftp"
-    script.write_text(f"#!/bin/sh\nexec {server}\n")
-    script.chmod(0o755)
-    with running(p, "sshfs", [
-            "sshfs", "-f", "-o",
-            f"ssh_command={script},ro,kernel_cache,cache_timeout=3600,"
-            "entry_timeout=3600,attr_timeout=3600",
-            f"host:{source_of(p)}"]) as folder:
-        yield folder
+    server = next((s for s in SFTP_SERVERS if os.path.exists(s)), None)
+    if not server:
+        raise Missing("there is no sftp-server")
+    pipe = scratch / "sftp"
+    pipe.write_text(f"#!/bin/sh\nexec {server}\n")
+    pipe.chmod(0o755)
+    with running(["sshfs", "-f", "-o", f"ro,kernel_cache,ssh_command={pipe}",
+                  "-o", "attr_timeout=3600,entry_timeout=3600",
+                  f"here:{source}", str(scratch / "sshfs")],
+                 scratch / "sshfs", scratch / "sshfs.log") as at:
+        yield at
 
 
-ALL = {"rclone": rclone, "httpdirfs": httpdirfs, "sshfs": sshfs}
+PEERS = {"rclone": rclone, "httpdirfs": httpdirfs, "sshfs": sshfs}

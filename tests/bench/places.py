@@ -25,7 +25,7 @@ NO_QUOTAS = ("--media-calls=0", "--media-fragments=0",
 
 
 def io_modes():
-    """The values of --io besides auto; [None] where there is no such option."""
+    """The values of --io besides auto; [None] where it is no option."""
     text = subprocess.run([str(mounting.KVSFS), "mount", "--help"],
                           stdout=subprocess.PIPE, text=True).stdout
     found = re.search(r"--io=(\S+)", text)

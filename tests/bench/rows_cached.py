@@ -1,115 +1,227 @@
 # SPDX-License-Identifier: MIT
-"""What is cached, against the same bytes on ext4 and in other mounts."""
+"""Cached fragments: kvsfs in each of its modes, ext4, and the peers.
+
+One measurement for all of these rows: three figures of each side, in turn.
+    seq   MB/s over all of the big files, the FUSE page cache dropped
+    huge  the same of as much in huge files (not of the peers)
+    open  open, read 4 KiB, close of the small files, warm, a second
+    rand  4 KiB reads a second in the big files opened once, the FUSE page
+          cache dropped
+"""
 import contextlib
+import functools
+import os
 
-import peers
-from places import QUICK, files, io_modes, io_option, place, read_all, synthetic
-from table import io, missing, median, names_file, repeats, result, row, spread
+import table
+from peers import PEERS
+from places import (QUICK, files, io_modes, io_option, place, read_all,
+                    synthetic)
+from table import (Missing, io, median, missing, names_file, repeats, result,
+                   row, spread)
 
-LARGE = (128 if QUICK else 1000, 1_000_000)
-SMALL = (1000, 3000)
-TIMES = repeats(7, 3)
-# What each kind of reading asks of kvsfs and of the others.
-WANTED = {
-    "seq": {"passthrough": ">= 0.9", None: ">= 0.2"},
-    "rand": {"passthrough": ">= 0.9", None: ""},
-    "open": {"no-open": ">= 0.8", None: ""},
-}
-LABELS = {"seq": "cached, sequential read, no pages of the mount",
-          "rand": "cached, random 4 KiB reads, files opened once",
-          "open": "cached, warm open+read+close of 4 KiB"}
-# The first is as it comes for root, the last for everybody else.
-AS_NAMED = {kind: mode if mode in io_modes() else None
-            for kind, mode in [("seq", "passthrough"), ("rand", "passthrough"),
-                               ("open", "no-open")]}
-UNITS = {"seq": "MB/s", "rand": "/s", "open": "/s"}
-READS = 20_000 if QUICK else 100_000
+BIG, BIG_BYTES = (512 if QUICK else 2000), 500_000
+# Near the 50 MB that a fragment may have: opening is nothing there.
+HUGE, HUGE_BYTES = (10 if QUICK else 40), 25_000_000
+SMALL, SMALL_BYTES = 1000, 3500
+# Peers are slow to fill, and httpdirfs at small files most of all.
+PEER_BIG, PEER_SMALL = (128, 40) if QUICK else (512, 200)
+RANDOM_READS = 20_000 if QUICK else 50_000
+PART = f"{PEER_BIG * BIG_BYTES / 1e9:.2g} GB of it"
+TURNS = repeats(5, 2)
+AGAIN = 3  # within a turn
 
-
-def measure(kind, names):
-    if kind == "seq":
-        io("drop", names)
-        return io("seq", names)
-    if kind == "rand":
-        io("drop", names)
-        return io("rand", READS, names)
-    io("open", 1, names)  # once for the kernel to look the names up
-    return io("open", 10, names)
+TOTAL = f"cached sequential read of {BIG * BIG_BYTES / 1e9:.2g} GB"
+LABELS = {"seq": f"{TOTAL}, fragments of {BIG_BYTES / 1e6:.2g} MB",
+          "huge": f"{TOTAL}, fragments of {HUGE_BYTES / 1e6:.0f} MB",
+          "open": "warm open+read+close of 4 KiB",
+          "rand": "random 4 KiB reads, files opened once"}
+UNITS = {"seq": "MB/s", "huge": "MB/s", "open": "/s", "rand": "/s"}
+# What each mode is for; elsewhere its figure is there to be seen.
+WANTED = {(what, mode): ">= 0.9" if mode == "passthrough" else ">= 0.2"
+          for what in ("seq", "huge")
+          for mode in ("passthrough", "no-open", "plain", None)}
+WANTED |= {("open", "no-open"): ">= 0.8", ("rand", "passthrough"): ">= 0.9"}
 
 
-def against_ext4(kind, stream, count):
-    """Rows of one kind of reading, for each way of opening files."""
+class Side:
+    """drops: the pages of what is timed, but not the caches below."""
+
+    def __init__(self, drops=True):
+        self.figures = {what: [] for what in LABELS}
+        self.why_not = None
+        self.drops = drops
+
+    def measure(self, scratch, big, huge, small, rounds):
+        """Everything is read once before it is timed."""
+        big = names_file(scratch, "big.list", big)
+        small = names_file(scratch, "small.list", small)
+        self.sequential("seq", big)
+        if huge:
+            self.sequential("huge", names_file(scratch, "huge.list", huge))
+        for _ in range(AGAIN):
+            if self.drops:
+                io("drop", big)
+            self.figures["rand"].append(io("rand", RANDOM_READS, big))
+        io("open", 1, small)
+        for _ in range(AGAIN):
+            self.figures["open"].append(io("open", rounds, small))
+
+    def sequential(self, what, names):
+        io("seq", names)
+        for _ in range(AGAIN):
+            if self.drops:
+                io("drop", names)
+            self.figures[what].append(io("seq", names))
+
+
+class Measured:
+    def __init__(self, p):
+        self.p = p
+        self.modes = {mode: Side() for mode in io_modes()}
+        self.raw = Side(drops=False)
+        self.peers = {name: Side() for name in PEERS}
+
+    def fill(self):
+        with self.p.mounted("*") as m:
+            read_all(files(m, SMALL + BIG + HUGE))
+        sizes = {f: f.stat().st_size for f in self.p.chunk_files()}
+        return ([f for f, n in sizes.items() if BIG_BYTES <= n < HUGE_BYTES],
+                [f for f, n in sizes.items() if n >= HUGE_BYTES],
+                [f for f, n in sizes.items() if n < BIG_BYTES])
+
+    def kvsfs(self, mode, side):
+        if side.why_not:
+            return
+        try:
+            m = self.p.mount("*", options=io_option(mode))
+        except Exception as error:  # this kernel or user may not
+            side.why_not = str(error).strip()[-120:]
+            return
+        try:
+            side.measure(self.p.folder, files(m, BIG, "big"),
+                         files(m, HUGE, "huge"), files(m, SMALL, "small"),
+                         10)
+        finally:
+            m.stop()
+
+    def mount_peer(self, name, source, stack):
+        side = self.peers[name]
+        try:
+            at = stack.enter_context(PEERS[name](source, self.p.folder))
+            check(at, source)
+            return at
+        except Exception as why:  # the other peers are still wanted
+            side.why_not = str(why) or repr(why)
+            return None
+
+    def peer(self, side, at):
+        if side.why_not:
+            return
+        try:
+            side.measure(self.p.folder, sorted((at / "big").iterdir()), (),
+                         sorted((at / "small").iterdir()), 10)
+        except Exception as why:
+            side.why_not = str(why) or repr(why)
+
+    def source(self, big, small):
+        """What the peers are given: a part of the chunks, under names."""
+        source = self.p.folder / "source"
+        for name, chunks in (("big", big[:PEER_BIG]),
+                             ("small", small[:PEER_SMALL])):
+            (source / name).mkdir(parents=True)
+            for n, chunk in enumerate(chunks):
+                os.link(chunk, source / name / f"{n:04}.mkv")
+        return source
+
+    def run(self, with_peers):
+        big, huge, small = self.fill()
+        with contextlib.ExitStack() as stack:
+            mounted = {}
+            if with_peers:
+                source = self.source(big, small)
+                mounted = {name: self.mount_peer(name, source, stack)
+                           for name in PEERS}
+            for _ in range(TURNS):
+                for mode, side in self.modes.items():
+                    self.raw.measure(self.p.folder, big, huge, small, 10)
+                    self.kvsfs(mode, side)
+                for name, at in mounted.items():
+                    self.peer(self.peers[name], at)
+
+
+def check(at, source):
+    """Fills a peer's cache; with other bytes it has no figure."""
+    for path in sorted(source.rglob("*.mkv")):
+        if (at / path.relative_to(source)).read_bytes() != path.read_bytes():
+            raise Missing("it returns other bytes")
+
+
+@functools.lru_cache(maxsize=None)
+def cached():
+    streams = [synthetic("big", BIG, BIG_BYTES),
+               synthetic("huge", HUGE, HUGE_BYTES),
+               synthetic("small", SMALL, SMALL_BYTES)]
+    with place(streams) as p:
+        measured = Measured(p)
+        measured.run("peers" in table.SELECTED)
+    return measured
+
+
+def against_ext4(what):
+    measured = cached()
+    raw = measured.raw.figures[what]
     rows = []
-    with place([stream]) as p:
-        with p.mounted("bytes") as m:
-            read_all(files(m, count))
-        raw = names_file(p.folder, "raw", p.chunk_files())
-        for mode in io_modes():
-            options = ["--readahead=0", *io_option(mode)]
-            with p.mounted("bytes", options=options) as m:
-                ours = names_file(p.folder, "ours", files(m, count))
-                measure(kind, ours)
-                sides = [(measure(kind, ours), warm_ext4(kind, raw))
-                         for _ in range(TIMES)]
-            wanted = WANTED[kind].get(mode, WANTED[kind][None])
-            rows.append(result(
-                LABELS[kind] + (f", --io={mode}" if mode else ""),
-                spread([a for a, _ in sides], UNITS[kind]), "ext4",
-                spread([b for _, b in sides], UNITS[kind]),
-                median([a / b for a, b in sides]), wanted))
-        rows += against_peers(kind, p, count)
+    for mode, side in measured.modes.items():
+        label = LABELS[what] + (f", --io={mode}" if mode else "")
+        wanted = WANTED.get((what, mode), "")
+        if side.why_not:
+            rows.append(missing(label, side.why_not, wanted))
+            continue
+        ours = side.figures[what]
+        rows.append(result(label, spread(ours, UNITS[what]), "ext4",
+                           spread(raw, UNITS[what]),
+                           median(ours) / median(raw), wanted))
     return rows
 
 
-def warm_ext4(kind, names):
-    return io("open", 10, names) if kind == "open" else \
-        io(*(["rand", READS] if kind == "rand" else [kind]), names)
+@row("cached-seq")
+def cached_seq():
+    return against_ext4("seq") + against_ext4("huge")
 
 
-def against_peers(kind, p, count):
-    """kvsfs in the mode that the row names, against the best of the others."""
-    best = {}
-    for name, mounted in peers.ALL.items():
-        with contextlib.ExitStack() as stack:
-            try:
-                folder = stack.enter_context(mounted(p))
-            except peers.Missing as why:
-                best[name] = str(why)
-                continue
-            names = names_file(p.folder, name,
-                               [f for f in sorted(folder.rglob("*"))
-                                if f.is_file()])
-            measure(kind, names)
-            best[name] = [measure(kind, names)
-                          for _ in range(repeats(3, 1))]
-    with p.mounted("bytes", options=["--readahead=0",
-                                     *io_option(AS_NAMED[kind])]) as m:
-        names = names_file(p.folder, "ours", files(m, count))
-        measure(kind, names)
-        ours = [measure(kind, names) for _ in range(TIMES)]
-    there = {k: v for k, v in best.items() if isinstance(v, list)}
-    if not there:
-        return [missing(LABELS[kind] + ", others",
-                        "; ".join(map(str, best.values())), ">= 3")]
-    winner = max(there, key=lambda k: median(there[k]))
-    others = ", ".join(f"{k} {spread(v) if isinstance(v, list) else v}"
-                       for k, v in best.items())
-    return [result(LABELS[kind] + ", others",
-                   spread(ours, UNITS[kind]),
-                   f"the best of {others}", winner,
-                   median(ours) / median(there[winner]), ">= 3")]
+@row("cached-open")
+def cached_open():
+    return against_ext4("open")
 
 
-@row("cached-sequential")
-def cached_sequential():
-    return against_ext4("seq", synthetic("bytes", *LARGE), LARGE[0])
+@row("cached-rand")
+def cached_rand():
+    return against_ext4("rand")
 
 
-@row("cached-random")
-def cached_random():
-    return against_ext4("rand", synthetic("bytes", *LARGE), LARGE[0])
+def against_best(measured, what):
+    def middle(item):
+        return median(item[1].figures[what])
+
+    modes = [i for i in measured.modes.items() if i[1].figures[what]]
+    peers = [i for i in measured.peers.items() if not i[1].why_not]
+    if not modes or not peers:
+        return missing(LABELS[what], "nobody to compare", ">= 3")
+    mode, ours = max(modes, key=middle)
+    best, _ = max(peers, key=middle)
+    label = LABELS[what] + (f", --io={mode}" if mode else "")
+    theirs = ", ".join(
+        f"{name} " + (side.why_not or
+                      spread(side.figures[what], UNITS[what]))
+        for name, side in measured.peers.items())
+    return result(label, spread(ours.figures[what], UNITS[what]),
+                  f"the best peer: {best}, on {PART}", theirs,
+                  median(ours.figures[what]) /
+                  median(measured.peers[best].figures[what]), ">= 3")
 
 
-@row("small-opens")
-def small_opens():
-    return against_ext4("open", synthetic("bytes", *SMALL), SMALL[0])
+@row("peers")
+def peers():
+    """rclone, httpdirfs and sshfs, on a part of the same files."""
+    measured = cached()
+    return [against_best(measured, what) for what in ("seq", "open", "rand")]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Folders: ls of an hour, find over a month, memory, the mount itself."""
+import os
 import pathlib
 import subprocess
 import time
@@ -100,8 +101,10 @@ def find_month():
             peak = status_mb(m.process.pid, "VmHWM")
             if found != count:
                 raise RuntimeError(f"find saw {found} of {count}")
-        before = lists(p)
         with p.mounted("month") as m:
+            # What is new is asked for here: it is not part of those days.
+            os.listdir(m.path / "fragments")
+            before = lists(p)
             found, warm_s = find_days(m)
             warm = lists(p) - before
             if found != count:

@@ -88,9 +88,10 @@ def mount_million():
     with place([synthetic("small", 60, 2000)]) as p:
         with p.mounted("small", "full", budget) as m:
             read_all(files(m, 60)[:1])
+        ready_ms(p, "empty", budget)
         fabricate(p.folder / "full", CHUNKS)
-        for turn in range(repeats(7, 5)):
-            empty.append(ready_ms(p, f"empty{turn}", budget))
+        for _ in range(repeats(9, 5)):
+            empty.append(ready_ms(p, "empty", budget))
             full.append(ready_ms(p, "full", budget))
     return result(f"mount with {CHUNKS:,} cached chunks", spread(full, "ms"),
                   "an empty cache", spread(empty, "ms"),

@@ -45,6 +45,7 @@ def result(label, ours, against, theirs, ratio, wanted):
 
 
 def missing(label, why, wanted):
+    why = " ".join(str(why).split()).replace("|", "/")
     return (label, "-", "-", "-", f"not measured: {why}", wanted, "")
 
 
