@@ -341,7 +341,7 @@ void batch_start(struct stream_state *st, GPtrArray *downloads)
 		&media_ops, b);
 }
 
-static void drop(struct batch *b)
+static void forget_coming(struct batch *b)
 {
 	for (guint i = 0; i < b->downloads->len; i++) {
 		struct download *d = b->downloads->pdata[i];
@@ -349,6 +349,10 @@ static void drop(struct batch *b)
 		if (coming(d))
 			download_forget(d);
 	}
+}
+
+static void drop(struct batch *b)
+{
 	kvs_call_cancel(b->call);
 	quota_media_dropped(b->st);
 	batch_free(b);
@@ -362,11 +366,13 @@ void batches_prune(struct stream_state *st)
 		if (wanted(b))
 			continue;
 		g_ptr_array_remove_index_fast(st->batches, i);
+		forget_coming(b);
 		drop(b);
 	}
 	fetch_schedule(st);
 }
 
+/* fetch_stop() ends the downloads: somebody may wait for them. */
 void batches_stop(struct archive *a)
 {
 	GHashTableIter it;

@@ -144,11 +144,40 @@ static void test_close_while_fragments_land(void **state)
 	close_archive(w);
 }
 
+static int write_nothing(struct index_conn *conn, void *arg)
+{
+	return 0;
+}
+
+/* Those who wait for sizes are answered and let go. */
+static void test_close_while_it_calibrates(void **state)
+{
+	struct world *w = *state;
+	struct reply r[2];
+
+	open_archive(w);
+	assert_int_equal(list_hour(w), 0);
+	atomic_store(&fake.hold_media, 1);
+	for (guint i = 0; i < G_N_ELEMENTS(r); i++) {
+		reply_init(&r[i]);
+		archive_calibrate(w->a, archive_ticket_new(w->a), row(w, i).id,
+				  reply_in, &r[i]);
+	}
+	while (!atomic_load(&fake.open_medias))
+		assert_int_equal(index_run(w->ix, write_nothing, NULL), 0);
+	close_archive(w);
+	for (guint i = 0; i < G_N_ELEMENTS(r); i++) {
+		assert_int_equal(reply_wait(&r[i]), -EIO);
+		reply_release(&r[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_sealed_after_it_was_given_up),
 		T(test_close_while_fragments_land),
+		T(test_close_while_it_calibrates),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
