@@ -133,10 +133,9 @@ static bool wanted(const struct batch *b)
 	return false;
 }
 
-void batches_left(const struct stream_state *st, int64_t *ret_bytes,
-		  int64_t *ret_fragments)
+int64_t batches_left_bytes(const struct stream_state *st)
 {
-	int64_t bytes = 0, fragments = 0;
+	int64_t bytes = 0;
 
 	for (guint i = 0; i < st->batches->len; i++) {
 		const struct batch *b = st->batches->pdata[i];
@@ -144,14 +143,11 @@ void batches_left(const struct stream_state *st, int64_t *ret_bytes,
 		for (guint k = 0; k < b->downloads->len; k++) {
 			const struct download *d = b->downloads->pdata[k];
 
-			if (!coming(d))
-				continue;
-			bytes += MAX(d->f.size_bytes - d->put_bytes, 0);
-			fragments++;
+			if (coming(d))
+				bytes += MAX(d->f.size_bytes - d->put_bytes, 0);
 		}
 	}
-	*ret_bytes = bytes;
-	*ret_fragments = fragments;
+	return bytes;
 }
 
 /* One after the other: as long as the call gets on, none of them is late. */

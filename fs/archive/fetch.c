@@ -180,15 +180,14 @@ static GPtrArray *take_batch(struct stream_state *st, const struct share *share)
 static int64_t start_one(struct stream_state *st)
 {
 	struct ready ready = count_ready(st, fetch_now_ms(st->a));
-	int64_t left_bytes, left_fragments, wait_ms;
+	int64_t wait_ms;
 	struct share share;
 	g_autoptr(GPtrArray) batch = NULL;
 
 	if (ready.fragments == 0)
 		return ready.wait_ms;
-	batches_left(st, &left_bytes, &left_fragments);
-	share = quota_share(st, ready.bytes + left_bytes,
-			    ready.fragments + left_fragments, ahead_more(st));
+	share = quota_share(st, ready.bytes + batches_left_bytes(st),
+			    ahead_more(st));
 	wait_ms = quota_media_wait_ms(
 		st, (size_t)MIN(ready.fragments, share.fragments));
 	if (wait_ms > 0)

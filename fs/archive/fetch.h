@@ -24,9 +24,8 @@ void fetch_schedule(struct stream_state *st);
 
 /* batch.c: one GetMediaForFragmentList for these (struct download) */
 void batch_start(struct stream_state *st, GPtrArray *downloads);
-/* Listed bytes and fragments of calls under way that are still to come. */
-void batches_left(const struct stream_state *st, int64_t *ret_bytes,
-		  int64_t *ret_fragments);
+/* Listed bytes of calls under way that are still to come. */
+int64_t batches_left_bytes(const struct stream_state *st);
 /* End calls none of whose downloads is wanted; schedules.  Not from inside
    one. */
 void batches_prune(struct stream_state *st);

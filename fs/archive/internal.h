@@ -211,7 +211,7 @@ int64_t quota_list(struct stream_state *st, int points);
 bool quota_connection(const struct stream_state *st);
 /* How much to ask for in it, of so much that is wanted or on its way. */
 struct share quota_share(const struct stream_state *st, int64_t bytes,
-			 int64_t fragments, bool more);
+			 bool more);
 int64_t quota_media_wait_ms(struct stream_state *st, size_t fragments);
 /* It is started; then one of the two is called when it is over. */
 void quota_media_take(struct stream_state *st, size_t fragments);

@@ -61,11 +61,10 @@ bool quota_connection(const struct stream_state *st)
 }
 
 struct share quota_share(const struct stream_state *st, int64_t bytes,
-			 int64_t fragments, bool more)
+			 bool more)
 {
 	const struct share_of of = {
 		.bytes = bytes,
-		.fragments = fragments,
 		.more = more,
 		.connections = st->connections_max,
 		.calls = st->media_calls.per_second,

@@ -16,7 +16,7 @@
 
 struct share_of {
 	/* Queued, and still to come in calls under way. */
-	int64_t bytes, fragments;
+	int64_t bytes;
 	bool more;		     /* as soon as readers get on */
 	int connections;	     /* 0: no limit */
 	double calls, fragments_max; /* a second; 0: no limit */
