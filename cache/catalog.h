@@ -79,6 +79,13 @@ struct fragment {
 	int64_t payload_bytes; /* content before padding; -1: not known */
 };
 
+/* When it was, on that axis. */
+static inline int64_t catalog_time_ms(enum catalog_axis axis,
+				      const struct fragment *f)
+{
+	return axis == CATALOG_SERVER ? f->server_ms : f->producer_ms;
+}
+
 struct catalog *catalog_new(struct cache_index *ix);
 /*
  * All streams are read as if they were calibrated with this slack; what they

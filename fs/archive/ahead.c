@@ -20,11 +20,6 @@
  */
 #define IDLE_MS 30000
 
-static int64_t time_of(const struct archive *a, const struct fragment *f)
-{
-	return a->o.axis == CATALOG_SERVER ? f->server_ms : f->producer_ms;
-}
-
 /* ---- entries ------------------------------------------------------------ */
 
 void ahead_add(struct reader *r, const struct fragment *f, struct download *d)
@@ -147,7 +142,7 @@ static struct reader *reader_new(struct stream_state *st,
 	r = g_new0(struct reader, 1);
 	r->st = st;
 	r->serial = ++st->a->reader_serial;
-	r->at_ms = r->edge_ms = time_of(st->a, f);
+	r->at_ms = r->edge_ms = catalog_time_ms(st->a->o.axis, f);
 	r->at_id = r->edge_id = f->id;
 	g_queue_push_tail(&st->readers, r);
 	return r;
@@ -228,7 +223,7 @@ static void grow(struct reader *r, bool waits)
 
 static void move_to(struct reader *r, const struct fragment *f)
 {
-	int64_t t_ms = time_of(r->st->a, f);
+	int64_t t_ms = catalog_time_ms(r->st->a->o.axis, f);
 
 	if (g_queue_is_empty(&r->entries)) {
 		r->edge_ms = t_ms;

@@ -133,9 +133,7 @@ static int take_rows(struct reader *r, const struct fragment *rows, int n)
 	struct archive *a = r->st->a;
 
 	for (int i = 0; i < n; i++) {
-		int64_t t_ms = a->o.axis == CATALOG_SERVER
-				       ? rows[i].server_ms
-				       : rows[i].producer_ms;
+		int64_t t_ms = catalog_time_ms(a->o.axis, &rows[i]);
 
 		if (full(r, &rows[i], t_ms)) {
 			r->next_id = rows[i].id;

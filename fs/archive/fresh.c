@@ -88,9 +88,7 @@ void fresh_tell(struct stream_state *st, int64_t skip_start_ms,
 				  G_N_ELEMENTS(news));
 		for (int i = 0; i < n; i++) {
 			st->notified_id = news[i].id;
-			t_ms = a->o.axis == CATALOG_SERVER
-				       ? news[i].server_ms
-				       : news[i].producer_ms;
+			t_ms = catalog_time_ms(a->o.axis, &news[i]);
 			if (a->events.fragment_added &&
 			    !(t_ms >= skip_start_ms && t_ms < skip_end_ms))
 				a->events.fragment_added(a->events_user,

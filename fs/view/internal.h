@@ -76,7 +76,7 @@ void file_release(struct file *f);
 static inline int64_t fragment_ms(const struct tree *t,
 				  const struct fragment *f)
 {
-	return t->o.axis == CATALOG_SERVER ? f->server_ms : f->producer_ms;
+	return catalog_time_ms(t->o.axis, f);
 }
 
 /* ---- buckets (bucket.c) ------------------------------------------------- */
