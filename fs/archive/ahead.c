@@ -41,27 +41,41 @@ void ahead_add(struct reader *r, const struct fragment *f, struct download *d)
 	atomic_fetch_add(&a->n_ahead, 1);
 }
 
-/* The first of a reader's entries goes, whatever became of it. */
-static void pop(struct reader *r)
+/* It is in its reader's queue no more. */
+static void ahead_drop(struct ahead *e)
 {
-	struct archive *a = r->st->a;
-	struct ahead *e = g_queue_pop_head(&r->entries);
-	struct download *d = g_hash_table_lookup(a->downloads, &e->fragment);
+	struct archive *a = e->r->st->a;
 
-	r->ahead_bytes -= e->bytes;
+	e->r->ahead_bytes -= e->bytes;
 	a->ahead_bytes -= e->bytes;
 	pthread_mutex_lock(&a->lock);
 	g_hash_table_remove(a->ahead, &e->fragment);
 	atomic_fetch_sub(&a->n_ahead, 1);
 	pthread_mutex_unlock(&a->lock);
-	if (d && d->reader == r) {
-		d->reader = NULL;
-		if (!download_wanted(d) && d->state == DOWNLOAD_QUEUED)
-			download_forget(d);
-		else if (d->queue)
-			fetch_queue(d);
-	}
 	g_free(e);
+}
+
+/* Network thread, on which alone entries come and go: no lock to look. */
+static struct ahead *ahead_of(struct archive *a, int64_t fragment)
+{
+	return g_hash_table_lookup(a->ahead, &fragment);
+}
+
+/* The first of a reader's entries goes, whatever became of it. */
+static void pop(struct reader *r)
+{
+	struct ahead *e = g_queue_pop_head(&r->entries);
+	struct download *d = g_hash_table_lookup(r->st->a->downloads,
+						 &e->fragment);
+
+	ahead_drop(e);
+	if (!d || d->reader != r)
+		return;
+	d->reader = NULL;
+	if (!download_wanted(d) && d->state == DOWNLOAD_QUEUED)
+		download_forget(d);
+	else if (d->queue)
+		fetch_queue(d);
 }
 
 void ahead_ended(struct download *d)
@@ -72,20 +86,13 @@ void ahead_ended(struct download *d)
 void ahead_failed(struct download *d)
 {
 	struct reader *r = g_steal_pointer(&d->reader);
-	struct archive *a = d->a;
 	struct ahead *e;
 
 	if (!r)
 		return;
-	pthread_mutex_lock(&a->lock);
-	e = g_hash_table_lookup(a->ahead, &d->f.id);
-	g_hash_table_remove(a->ahead, &d->f.id);
-	atomic_fetch_sub(&a->n_ahead, 1);
-	pthread_mutex_unlock(&a->lock);
+	e = ahead_of(d->a, d->f.id);
 	g_queue_remove(&r->entries, e);
-	r->ahead_bytes -= e->bytes;
-	a->ahead_bytes -= e->bytes;
-	g_free(e);
+	ahead_drop(e);
 }
 
 /* ---- readers ------------------------------------------------------------ */
@@ -132,8 +139,7 @@ static struct reader *least_used(struct stream_state *st)
 	return least;
 }
 
-static struct reader *reader_new(struct stream_state *st,
-				 const struct fragment *f)
+static void reader_new(struct stream_state *st, const struct fragment *f)
 {
 	struct reader *r;
 
@@ -144,8 +150,8 @@ static struct reader *reader_new(struct stream_state *st,
 	r->serial = ++st->a->reader_serial;
 	r->at_ms = r->edge_ms = catalog_time_ms(st->a->o.axis, f);
 	r->at_id = r->edge_id = f->id;
+	r->used_ms = fetch_now_ms(st->a);
 	g_queue_push_tail(&st->readers, r);
-	return r;
 }
 
 /* The fragment after the edge, if the catalog knows one by now. */
@@ -235,6 +241,14 @@ static void move_to(struct reader *r, const struct fragment *f)
 	r->at_id = f->id;
 }
 
+/* What lies before it was passed over. */
+static void pop_up_to(struct reader *r, const struct ahead *e)
+{
+	while (r->entries.head->data != e)
+		pop(r);
+	pop(r);
+}
+
 void ahead_read(struct stream_state *st, const struct fragment *f, bool waits)
 {
 	struct archive *a = st->a;
@@ -243,29 +257,20 @@ void ahead_read(struct stream_state *st, const struct fragment *f, bool waits)
 
 	if (a->ahead_limit_bytes <= 0 || atomic_load(&a->closing))
 		return;
-	pthread_mutex_lock(&a->lock);
-	e = g_hash_table_lookup(a->ahead, &f->id);
-	pthread_mutex_unlock(&a->lock);
-	if (e) {
-		r = e->r;
-		/* What lies before it was passed over. */
-		while (((struct ahead *)r->entries.head->data)->fragment !=
-		       f->id)
-			pop(r);
-		pop(r);
-	} else {
-		r = who_is_at(st, f->id);
-		if (r) { /* another part of the same */
-			r->used_ms = fetch_now_ms(a);
-			return;
-		}
-		r = who_goes_on(st, f->id);
-		if (!r) {
-			r = reader_new(st, f);
-			r->used_ms = fetch_now_ms(a);
-			return;
-		}
+	e = ahead_of(a, f->id);
+	r = e ? e->r : who_is_at(st, f->id);
+	if (r && !e) { /* another part of the same */
+		r->used_ms = fetch_now_ms(a);
+		return;
 	}
+	if (!r)
+		r = who_goes_on(st, f->id);
+	if (!r) {
+		reader_new(st, f);
+		return;
+	}
+	if (e)
+		pop_up_to(r, e);
 	r->used_ms = fetch_now_ms(a);
 	move_to(r, f);
 	grow(r, waits);

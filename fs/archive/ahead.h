@@ -53,7 +53,8 @@ void ahead_read(struct stream_state *st, const struct fragment *f, bool waits);
 /* Any thread: a read of the fragment was answered without asking here. */
 void ahead_hit(struct archive *a, int64_t fragment);
 
-/* The download's reader does without it: it is over, or was given up. */
+/* A download is over: what came of it still counts until it is read, or
+   nothing did and nothing counts. */
 void ahead_ended(struct download *d);
 void ahead_failed(struct download *d);
 
@@ -67,7 +68,7 @@ bool ahead_more(const struct stream_state *st);
 
 /* ahead_fill.c: queue downloads up to the window. */
 void ahead_fill(struct reader *r);
-/* The entry is made; false: something is in the way of a download. */
+/* d, which is new, is queued ahead of the reader. */
 void ahead_add(struct reader *r, const struct fragment *f, struct download *d);
 struct reader *ahead_reader(struct stream_state *st, uint64_t serial);
 
