@@ -28,18 +28,10 @@ static int64_t hour_of(int64_t t_ms)
 	return t_ms / UTC_HOUR_MS;
 }
 
-/* For all readers.  What the disk does not take is held in memory. */
-static int64_t limit_of(const struct archive *a)
-{
-	if (a->said_uncached_ms)
-		return MIN(a->ahead_limit_bytes, a->o.memory_bytes / 2);
-	return a->ahead_limit_bytes;
-}
-
 static int64_t window_of(const struct reader *r, int64_t t_ms)
 {
 	const struct archive *a = r->st->a;
-	int64_t share = limit_of(a) / MAX(a->readers_on, 1);
+	int64_t share = a->ahead_limit_bytes / MAX(a->readers_on, 1);
 	int64_t window = MIN(r->window_bytes, share);
 
 	if (!r->crossed && hour_of(t_ms) != hour_of(r->at_ms))
@@ -55,7 +47,7 @@ static bool full(const struct reader *r, const struct fragment *f, int64_t t_ms)
 	if (r->entries.length == 0)
 		return false;
 	return r->ahead_bytes + f->file_bytes > window_of(r, t_ms) ||
-	       a->ahead_bytes + f->file_bytes > limit_of(a) ||
+	       a->ahead_bytes + f->file_bytes > a->ahead_limit_bytes ||
 	       r->entries.length >= ENTRIES_MAX;
 }
 

@@ -236,6 +236,26 @@ static void test_given_up(void **state)
 	close_archive(w);
 }
 
+/* One that the cache could not take is no reason to read less ahead of all
+   others: what is read ahead never goes to memory. */
+static void test_after_one_that_was_not_cached(void **state)
+{
+	struct world *w = *state;
+	guint huge = N_FRAGMENTS;
+
+	w->budget_bytes = 40 << 20;
+	w->memory_bytes = 400000;
+	/* The last, so that nobody goes on to it or from it. */
+	add_fragment(w->hour_ms + N_FRAGMENTS * STEP_MS,
+		     w->hour_ms + N_FRAGMENTS * STEP_MS, 3000, 100 << 20);
+	begin(w, AMPLE);
+	assert_int_equal(read_file(w, row(w, huge).id, 0, 100, NULL), 0);
+	assert_content(w, 10);
+	assert_content(w, 11);
+	comes(w, N_FRAGMENTS - 1);
+	close_archive(w);
+}
+
 /* Closing in the middle of it. */
 static void test_closed(void **state)
 {
@@ -261,6 +281,7 @@ int main(void)
 		T(test_across_the_hour),
 		T(test_failure_ahead_is_no_failure),
 		T(test_given_up),
+		T(test_after_one_that_was_not_cached),
 		T(test_closed),
 	};
 
