@@ -181,6 +181,9 @@ bool archive_clock_sure(const struct archive *a);
 /* Log a failure once: what, to what, and what the service called it. */
 void archive_log_error(const struct stream_state *st, const char *what,
 		       const char *number, const struct kvs_error *e);
+/* Of what lasts: was it said, or is it again_ms ago?  Then it is said now. */
+bool archive_may_say(const struct archive *a, int64_t again_ms,
+		     int64_t *said_ms);
 /* Once in a while: what is shown is what is known. */
 void archive_say_silent(struct archive *a);
 /* An error class of kvs as an errno for users of files. */

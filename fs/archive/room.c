@@ -32,15 +32,12 @@ static int64_t expected_bytes(const struct download *d)
 
 static void say_uncached(struct download *d, int rc)
 {
-	int64_t now_ms = clock_monotonic_ms(d->a->o.clock);
-
-	if (d->a->said_uncached_ms &&
-	    now_ms - d->a->said_uncached_ms < SAY_AGAIN_MS)
-		return;
-	d->a->said_uncached_ms = now_ms;
-	g_warning("the cache cannot take fragment %s of stream %s (%s): "
-		  "fragments are served without being cached while that lasts",
-		  d->f.number, d->st->name, g_strerror(-rc));
+	if (archive_may_say(d->a, SAY_AGAIN_MS, &d->a->said_uncached_ms))
+		g_warning(
+			"the cache cannot take fragment %s of stream %s (%s): "
+			"fragments are served without being cached while "
+			"that lasts",
+			d->f.number, d->st->name, g_strerror(-rc));
 }
 
 /* Nobody waits for it: memory is for those that do. */

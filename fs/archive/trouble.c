@@ -8,7 +8,7 @@
 #include "fs/archive/internal.h"
 
 /* That the service is silent is said again after so long. */
-#define SAY_AGAIN_MS 60000
+#define SILENT_AGAIN_MS 60000
 
 int archive_errno(int kvs_rc)
 {
@@ -39,13 +39,20 @@ void archive_log_error(const struct stream_state *st, const char *what,
 		  *e->request_id ? ", request id " : "", e->request_id);
 }
 
-void archive_say_silent(struct archive *a)
+bool archive_may_say(const struct archive *a, int64_t again_ms,
+		     int64_t *said_ms)
 {
 	int64_t now_ms = clock_monotonic_ms(a->o.clock);
 
-	if (a->said_silent_ms && now_ms - a->said_silent_ms < SAY_AGAIN_MS)
-		return;
-	a->said_silent_ms = now_ms;
-	g_warning("the service does not answer: folders are shown as they were "
-		  "listed last");
+	if (*said_ms && now_ms - *said_ms < again_ms)
+		return false;
+	*said_ms = now_ms;
+	return true;
+}
+
+void archive_say_silent(struct archive *a)
+{
+	if (archive_may_say(a, SILENT_AGAIN_MS, &a->said_silent_ms))
+		g_warning("the service does not answer: folders are shown as "
+			  "they were listed last");
 }
