@@ -174,6 +174,18 @@ static void update_streams(struct archive *a, GPtrArray *infos,
 	catalog_put_streams(a->catalog, rows, infos->len, rows_put, u);
 }
 
+/* What the mount names: all streams with the prefix, or one. */
+static struct kvs_call *look_up(struct archive *a, kvs_streams_fn fn,
+				void *user)
+{
+	/* An empty prefix is that of '*': all there are. */
+	if (a->prefix)
+		return kvs_list_streams(a->kvs, a->prefix, a->o.timeout_ms, fn,
+					user);
+	return kvs_describe_stream(a->kvs, a->o.stream, a->o.timeout_ms, fn,
+				   user);
+}
+
 /* ---- at the mount: archive_open() waits --------------------------------- */
 
 struct opening {
@@ -276,14 +288,8 @@ static void opening_answered(void *user, const struct kvs_error *e,
 static void opening_begin(void *arg)
 {
 	struct opening *o = arg;
-	struct archive *a = o->a;
 
-	if (a->prefix)
-		kvs_list_streams(a->kvs, *a->prefix ? a->prefix : NULL,
-				 a->o.timeout_ms, opening_answered, o);
-	else
-		kvs_describe_stream(a->kvs, a->o.stream, a->o.timeout_ms,
-				    opening_answered, o);
+	look_up(o->a, opening_answered, o);
 }
 
 int streams_open(struct archive *a, char **ret_error)
@@ -343,16 +349,8 @@ static bool out_of_date(const struct archive *a)
 
 static void refresh(struct archive *a)
 {
-	if (a->refresh_call)
-		return;
-	if (a->prefix)
-		a->refresh_call =
-			kvs_list_streams(a->kvs, *a->prefix ? a->prefix : NULL,
-					 a->o.timeout_ms, refresh_answered, a);
-	else
-		a->refresh_call = kvs_describe_stream(a->kvs, a->o.stream,
-						      a->o.timeout_ms,
-						      refresh_answered, a);
+	if (!a->refresh_call)
+		a->refresh_call = look_up(a, refresh_answered, a);
 }
 
 void streams_keep_fresh(struct archive *a)
