@@ -18,8 +18,7 @@
  * The first 43 bytes are fixed by https://bford.info/cachedir/; the second line
  * is how we know our own.
  */
-#define TAG_NAME      "CACHEDIR.TAG"
-#define TAG_NEW	      "CACHEDIR.TAG.new"
+#define TAG_NEW	      CACHE_TAG_NAME ".new"
 #define TAG_SIGNATURE "Signature: 8a477f597d28d172789f06886806bc55\n"
 #define TAG_OURS      "# kvsfs cache, layout "
 #define TAG_REST                                                      \
@@ -100,7 +99,7 @@ static int recognise(int dirfd)
 {
 	char text[TAG_READ_MAX + 1], *ours;
 	ssize_t n;
-	auto_close int fd = openat(dirfd, TAG_NAME,
+	auto_close int fd = openat(dirfd, CACHE_TAG_NAME,
 				   O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
 					   O_CLOEXEC);
 
@@ -145,7 +144,7 @@ static int adopt(int dirfd)
 		return -errno;
 	if ((size_t)wrote != n)
 		return -ENOSPC;
-	if (fsync(fd) || renameat(dirfd, TAG_NEW, dirfd, TAG_NAME))
+	if (fsync(fd) || renameat(dirfd, TAG_NEW, dirfd, CACHE_TAG_NAME))
 		return -errno;
 	return 0;
 }
@@ -295,7 +294,8 @@ static int remove_all(int fd)
 		rc = remove_tree(fd, subdirs[i], 1);
 	if (!rc)
 		rc = remove_index(fd);
-	if (!rc && is_unused(fd, TAG_NAME) == 1 && unlinkat(fd, TAG_NAME, 0))
+	if (!rc && is_unused(fd, CACHE_TAG_NAME) == 1 &&
+	    unlinkat(fd, CACHE_TAG_NAME, 0))
 		rc = -errno;
 	return rc;
 }

@@ -15,6 +15,7 @@
 #define KVSFS_CACHE_DIR_H
 
 #define CACHE_LAYOUT_VERSION 1
+#define CACHE_TAG_NAME	     "CACHEDIR.TAG"
 
 /*
  * Opens (and makes, 0700, with missing parents) the cache directory.  Writes

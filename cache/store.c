@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache/store_internal.h"
 
+#include "cache/dir.h"
 #include "cache/index.h"
 #include "fs/base/base.h"
 
@@ -191,7 +192,7 @@ int store_stats(struct store *s, struct store_stats *ret_stats)
 
 int store_sample(struct store *s)
 {
-	int fd = openat(s->dirfd, "CACHEDIR.TAG",
+	int fd = openat(s->dirfd, CACHE_TAG_NAME,
 			O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 	return fd < 0 ? -errno : fd;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache/store_internal.h"
 
+#include "cache/dir.h"
 #include "cache/index.h"
 
 #include <errno.h>
@@ -42,7 +43,7 @@ int64_t space_for(int64_t bytes)
 
 /* ---- how much there is ------------------------------------------------ */
 
-static const char *const fixed_paths[] = {".", "CACHEDIR.TAG", "chunks", "tmp",
+static const char *const fixed_paths[] = {".", CACHE_TAG_NAME, "chunks", "tmp",
 					  "procs"};
 
 int64_t space_dir_blocks(struct store *s, const char *path)

@@ -35,7 +35,7 @@ static char *first_missing(const char *path)
 
 static bool holds_cache(const char *path)
 {
-	g_autofree char *tag = g_build_filename(path, "CACHEDIR.TAG", NULL);
+	g_autofree char *tag = g_build_filename(path, CACHE_TAG_NAME, NULL);
 
 	return access(tag, F_OK) == 0;
 }
