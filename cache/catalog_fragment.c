@@ -34,7 +34,7 @@ static int64_t read_slack(sqlite3_stmt *s, int column)
 					: slack * SLACK_BLOCK;
 }
 
-void fragment_fill(sqlite3_stmt *s, int64_t pinned_slack, struct fragment *out)
+void fragment_fill(sqlite3_stmt *s, struct fragment *out)
 {
 	out->id = sqlite3_column_int64(s, 0);
 	out->stream = (uint32_t)sqlite3_column_int64(s, 1);
@@ -46,8 +46,6 @@ void fragment_fill(sqlite3_stmt *s, int64_t pinned_slack, struct fragment *out)
 	out->shown = !is_null(s, 7);
 	if (out->shown)
 		out->file_bytes = out->size_bytes + read_slack(s, 7);
-	else if (pinned_slack >= 0)
-		out->file_bytes = out->size_bytes + pinned_slack;
 	else if (!is_null(s, 9) && sqlite3_column_int64(s, 9) >= 0)
 		out->file_bytes = out->size_bytes + sqlite3_column_int64(s, 9);
 	else
@@ -57,13 +55,18 @@ void fragment_fill(sqlite3_stmt *s, int64_t pinned_slack, struct fragment *out)
 						     sqlite3_column_int64(s, 8);
 }
 
-static int read_one(sqlite3_stmt *s, int64_t pinned_slack,
-		    struct fragment *ret_fragment)
+void fragment_pin(const struct catalog *c, struct fragment *f)
+{
+	if (!f->shown && c->pinned_slack >= 0)
+		f->file_bytes = f->size_bytes + c->pinned_slack;
+}
+
+static int read_one(sqlite3_stmt *s, struct fragment *ret_fragment)
 {
 	int rc = index_step(s);
 
 	if (rc > 0)
-		fragment_fill(s, pinned_slack, ret_fragment);
+		fragment_fill(s, ret_fragment);
 	index_done(s);
 	return rc > 0 ? 0 : rc < 0 ? -EIO : -ENOENT;
 }
@@ -83,14 +86,15 @@ int catalog_fragment_get(struct catalog *c, int64_t id,
 	rc = reading_step(&r);
 	if (rc <= 0)
 		return rc ? rc : -ENOENT;
-	fragment_fill(r.stmt, c->pinned_slack, ret_fragment);
+	fragment_fill(r.stmt, ret_fragment);
+	fragment_pin(c, ret_fragment);
 	return 0;
 }
 
 /* ---- by number -------------------------------------------------------- */
 
 static int find_code(struct index_conn *conn, uint32_t stream,
-		     const struct packed_number *p, int64_t pinned_slack,
+		     const struct packed_number *p,
 		     struct fragment *ret_fragment)
 {
 	sqlite3_stmt *s = index_prepare(
@@ -105,11 +109,11 @@ static int find_code(struct index_conn *conn, uint32_t stream,
 	sqlite3_bind_int64(s, 1, stream);
 	sqlite3_bind_int64(s, 2, p->server_ms);
 	sqlite3_bind_int64(s, 3, p->code);
-	return read_one(s, pinned_slack, ret_fragment);
+	return read_one(s, ret_fragment);
 }
 
 static int find_digits(struct index_conn *conn, uint32_t stream,
-		       const struct packed_number *p, int64_t pinned_slack,
+		       const struct packed_number *p,
 		       struct fragment *ret_fragment)
 {
 	sqlite3_stmt *s = index_prepare(
@@ -123,22 +127,20 @@ static int find_digits(struct index_conn *conn, uint32_t stream,
 		return -EIO;
 	sqlite3_bind_int64(s, 1, stream);
 	sqlite3_bind_blob(s, 2, p->digits, (int)p->n_digits, SQLITE_STATIC);
-	return read_one(s, pinned_slack, ret_fragment);
+	return read_one(s, ret_fragment);
 }
 
 /* Of the short form, but listed with another server time: as digits. */
 int fragment_find(struct index_conn *conn, uint32_t stream, const char *number,
-		  int64_t pinned_slack, struct fragment *ret_fragment)
+		  struct fragment *ret_fragment)
 {
 	struct packed_number p;
 	int rc = -ENOENT;
 
 	number_pack(number, &p);
 	if (p.short_form)
-		rc = find_code(conn, stream, &p, pinned_slack, ret_fragment);
-	return rc == -ENOENT ? find_digits(conn, stream, &p, pinned_slack,
-					   ret_fragment)
-			     : rc;
+		rc = find_code(conn, stream, &p, ret_fragment);
+	return rc == -ENOENT ? find_digits(conn, stream, &p, ret_fragment) : rc;
 }
 
 int catalog_fragment_find(struct catalog *c, uint32_t stream,
@@ -149,8 +151,10 @@ int catalog_fragment_find(struct catalog *c, uint32_t stream,
 
 	if (index_reader_get(c->ix, &conn) < 0)
 		return -EIO;
-	rc = fragment_find(conn, stream, number, c->pinned_slack, ret_fragment);
+	rc = fragment_find(conn, stream, number, ret_fragment);
 	index_reader_put(c->ix, conn);
+	if (rc == 0)
+		fragment_pin(c, ret_fragment);
 	return rc;
 }
 

@@ -20,8 +20,10 @@ static int fill_rows(struct reading *r, struct fragment *out, size_t max)
 	size_t n = 0;
 	int rc = 0;
 
-	while (n < max && (rc = reading_step(r)) > 0)
-		fragment_fill(r->stmt, r->c->pinned_slack, &out[n++]);
+	while (n < max && (rc = reading_step(r)) > 0) {
+		fragment_fill(r->stmt, &out[n]);
+		fragment_pin(r->c, &out[n++]);
+	}
 	return rc < 0 ? rc : (int)n;
 }
 

@@ -57,20 +57,21 @@ int reading_step(struct reading *r);
 	"f.id, f.stream, f.number, f.server_ms, f.lead_ms, f.length_ms," \
 	" f.size, f.slack, f.payload,"                                   \
 	" (SELECT slack FROM streams WHERE id = " stream ")"
-/* pinned_slack: as struct catalog has it. */
-void fragment_fill(struct sqlite3_stmt *stmt, int64_t pinned_slack,
-		   struct fragment *out);
+void fragment_fill(struct sqlite3_stmt *stmt, struct fragment *out);
+/* For those outside: its size by the pinned slack, where none was shown. */
+void fragment_pin(const struct catalog *c, struct fragment *f);
 
 /*
  * What a file is larger than its fragment, as a row has it: in blocks where
  * they are whole ones.  The usual one block takes no byte then, as the NULL
  * before it, and rows do not outgrow their page when they are shown.
  */
-#define SLACK_BLOCK INT64_C(4096)
-#define SLACK_OTHER (INT64_C(1) << 40)
-#define SLACK_SQL(bytes)                                           \
-	" iif((" bytes ") % 4096 = 0, (" bytes ") / 4096, (" bytes \
-	") + 1099511627776) "
+#define SLACK_BLOCK 4096
+#define SLACK_OTHER 1099511627776 /* 1 TiB: no file is */
+#define SLACK_SQL(bytes)                                                    \
+	" iif((" bytes                                                      \
+	") % " G_STRINGIFY(SLACK_BLOCK) " = 0, (" bytes ") / " G_STRINGIFY( \
+		SLACK_BLOCK) ", (" bytes ") + " G_STRINGIFY(SLACK_OTHER) ") "
 
 /*
  * That a time is in [from, to): by the index, which is by the second, and to
@@ -83,7 +84,7 @@ void fragment_fill(struct sqlite3_stmt *stmt, int64_t pinned_slack,
 
 /* On any connection: 0, -ENOENT or -EIO. */
 int fragment_find(struct index_conn *conn, uint32_t stream, const char *number,
-		  int64_t pinned_slack, struct fragment *ret_fragment);
+		  struct fragment *ret_fragment);
 
 /* On the writer's; the number is not there yet. */
 int fragment_insert(struct index_conn *conn, uint32_t stream,

@@ -133,7 +133,7 @@ static int put_fragment(struct index_conn *conn, struct listing_job *j,
 			const struct fragment *f)
 {
 	struct fragment row;
-	int rc = fragment_find(conn, j->l.stream, f->number, -1, &row);
+	int rc = fragment_find(conn, j->l.stream, f->number, &row);
 
 	if (rc == -ENOENT) {
 		rc = fragment_insert(conn, j->l.stream, f);
