@@ -64,12 +64,13 @@ enum fuse_io io_mode(struct fuse_mount *m)
 
 void io_was_read(struct fuse_mount *m, fuse_ino_t ino)
 {
-	int64_t now_ms = g_get_monotonic_time() / 1000;
+	int64_t now_ms;
 	uint64_t node;
 
 	/* A read comes after the open that has decided. */
 	if (atomic_load(&m->io) != FUSE_IO_NO_OPEN)
 		return;
+	now_ms = g_get_monotonic_time() / 1000;
 	seen_add(m->seen, ino, now_ms);
 	/*
 	 * Only what is read brings more into the cache, so it is early enough
