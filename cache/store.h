@@ -86,10 +86,19 @@ int store_begin_memory(struct store *s, const struct store_key *key,
 		       struct store_writer **ret_writer);
 
 /* A writer belongs to one thread at a time; it does not lock. */
+/* Where it fails, store_writer_bytes() tells how much was taken even so. */
 int store_writer_append(struct store_writer *w, const void *bytes, size_t n);
 int64_t store_writer_bytes(const struct store_writer *w); /* appended */
-/* Appended bytes may be read here; valid until commit or abort. */
+/* What was appended may be read here once it is flushed; until commit, abort.
+ */
+int store_writer_flush(struct store_writer *w);
 int store_writer_fd(const struct store_writer *w);
+/*
+ * Where the disk takes no more: all that was appended, flushed, in a writer as
+ * of store_begin_memory().  Takes w, also when it fails.
+ */
+int store_writer_to_memory(struct store_writer *w,
+			   struct store_writer **ret_writer);
 
 /*
  * Room for `bytes` more than was reserved; as store_begin().  Until the answer

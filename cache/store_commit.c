@@ -47,8 +47,10 @@ static int seal(struct commit_job *j, int64_t size_bytes)
 	struct store_writer *w = j->w;
 	int rc;
 
-	if (w->rc)
-		return w->rc;
+	rc = store_writer_flush(w);
+	if (rc)
+		return rc;
+	g_clear_pointer(&w->buffer, g_free);
 	if (size_bytes < w->bytes)
 		return -EINVAL;
 	if (ftruncate(w->fd, size_bytes))

@@ -10,7 +10,8 @@
  *   store_rows.c     rows: chunks, reservations, totals
  *   store_space.c    room: how much there is, evicting, forgetting
  *   store_procs.c    who is alive
- *   store_write.c    begin, append, extend, abort
+ *   store_write.c    begin, extend, abort
+ *   store_append.c   append, in memory too
  *   store_commit.c   commit
  *   store_keeper.c   the thread that does what can wait
  *   store_sweep.c    what crashes left behind
@@ -206,7 +207,7 @@ int space_discard_doomed(struct store *s, struct index_conn *conn);
 int64_t space_dir_blocks(struct store *s, const char *path);
 int space_measure_dirs(struct store *s, struct index_conn *conn);
 
-/* ---- store_write.c ---------------------------------------------------- */
+/* ---- store_write.c, store_append.c ------------------------------------ */
 
 struct store_writer {
 	struct store *s;
@@ -214,10 +215,15 @@ struct store_writer {
 	int64_t id;	      /* reservation, then the chunk's; 0: in memory */
 	int64_t limit_bytes;  /* as reserved */
 	int fd;
-	int64_t bytes; /* appended */
+	int64_t bytes;	       /* appended: */
+	int64_t written_bytes; /* so much is in the file, */
+	uint8_t *buffer;       /* and what follows in here */
+	size_t buffered;
 	struct chunk_hash *hash;
 	int rc; /* the first failure of an append */
 };
+struct store_writer *store_writer_new(struct store *s,
+				      const struct store_key *key);
 void store_writer_free(struct store_writer *w);
 
 /* ---- store_procs.c ---------------------------------------------------- */

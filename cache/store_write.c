@@ -5,8 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
-#include <sys/mman.h>
 
 /* One chunk that pushed everything else out would be no cache. */
 #define CHUNK_DIVISOR 2 /* of the budget */
@@ -15,12 +13,13 @@ void store_writer_free(struct store_writer *w)
 {
 	base_closep(&w->fd);
 	chunk_hash_free(w->hash);
+	g_free(w->buffer);
 	store_key_release(&w->key);
 	g_free(w);
 }
 
-static struct store_writer *writer_new(struct store *s,
-				       const struct store_key *key)
+struct store_writer *store_writer_new(struct store *s,
+				      const struct store_key *key)
 {
 	struct store_writer *w = g_new0(struct store_writer, 1);
 
@@ -114,28 +113,13 @@ void store_begin(struct store *s, const struct store_key *key, int64_t bytes,
 
 	b->job.write = begin_write;
 	b->job.done = begin_done;
-	b->w = writer_new(s, key);
+	b->w = store_writer_new(s, key);
 	b->w->id = chunk_id_new();
 	/* What is too large for any budget stays so, without overflow. */
 	b->w->limit_bytes = CLAMP(bytes, 0, s->options.budget_bytes);
 	b->done = done;
 	b->user = user;
 	store_post(s, &b->job);
-}
-
-int store_begin_memory(struct store *s, const struct store_key *key,
-		       struct store_writer **ret_writer)
-{
-	int fd = memfd_create("kvsfs-chunk", MFD_CLOEXEC);
-	struct store_writer *w;
-
-	if (fd < 0)
-		return -errno;
-	w = writer_new(s, key);
-	w->fd = fd;
-	w->limit_bytes = INT64_MAX;
-	*ret_writer = w;
-	return 0;
 }
 
 /* ---- extend ----------------------------------------------------------- */
@@ -210,42 +194,6 @@ void store_extend(struct store_writer *w, int64_t bytes, store_extend_fn done,
 }
 
 /* ---- append, abort ---------------------------------------------------- */
-
-static int append(struct store_writer *w, const uint8_t *bytes, size_t n)
-{
-	while (n) {
-		ssize_t wrote = pwrite(w->fd, bytes, n, w->bytes);
-
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote <= 0)
-			return wrote < 0 ? store_errno(errno) : -EIO;
-		chunk_hash_append(w->hash, bytes, (size_t)wrote);
-		w->bytes += wrote;
-		bytes += wrote;
-		n -= (size_t)wrote;
-	}
-	return 0;
-}
-
-int store_writer_append(struct store_writer *w, const void *bytes, size_t n)
-{
-	if (!w->rc && (uint64_t)n > (uint64_t)(w->limit_bytes - w->bytes))
-		return -ENOSPC; /* store_extend() may help */
-	if (!w->rc)
-		w->rc = append(w, bytes, n);
-	return w->rc;
-}
-
-int64_t store_writer_bytes(const struct store_writer *w)
-{
-	return w->bytes;
-}
-
-int store_writer_fd(const struct store_writer *w)
-{
-	return w->fd;
-}
 
 void store_abort(struct store_writer *w)
 {

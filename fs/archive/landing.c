@@ -176,7 +176,7 @@ void landing_step(struct download *d)
 	if (d->size_bytes < 0)
 		pad(d);
 	if (d->state == DOWNLOAD_WHOLE && !d->asks_room && !d->telling &&
-	    !d->pending->len)
+	    !d->pending->len && room_flush(d))
 		seal(d);
 }
 
@@ -213,6 +213,8 @@ void landing_answer(struct download *d)
 			i++;
 			continue;
 		}
+		if (!q->answered && !room_flush(d))
+			return;
 		question_answer_piece(
 			q, &(struct archive_piece){.fd = store_writer_fd(d->w),
 						   .offset = q->offset,

@@ -37,6 +37,8 @@ void room_drop(struct download *d);
 /* What may be written now; d->w is there and nothing is asked for. */
 int64_t room_left(const struct download *d);
 void room_write(struct download *d, const uint8_t *bytes, size_t n);
+/* What was written may be read; false: the download has failed. */
+bool room_flush(struct download *d);
 
 /* held.c: chunks in memory, oldest out first; any thread may look */
 void held_keep(struct archive *a, int64_t fragment, struct store_chunk *c);

@@ -53,25 +53,13 @@ static bool not_worth_memory(struct download *d)
 /* From now on in memory; what was written already moves along. */
 static void to_memory(struct download *d, int rc)
 {
+	struct store_writer *had = g_steal_pointer(&d->w);
 	struct store_key key = landing_key(d);
-	struct store_writer *w = NULL;
-	char buf[65536];
-	int64_t done = 0, have = d->w ? store_writer_bytes(d->w) : 0;
-	int err = store_begin_memory(d->a->store, &key, &w);
+	int err;
 
 	say_uncached(d, rc);
-	while (err == 0 && done < have) {
-		size_t want = (size_t)MIN((int64_t)sizeof(buf), have - done);
-		ssize_t n = pread(store_writer_fd(d->w), buf, want, done);
-
-		if (n <= 0)
-			err = -EIO;
-		else
-			err = store_writer_append(w, buf, (size_t)n);
-		done += n;
-	}
-	store_abort(d->w);
-	d->w = w;
+	err = had ? store_writer_to_memory(had, &d->w)
+		  : store_begin_memory(d->a->store, &key, &d->w);
 	d->in_memory = true;
 	d->room_bytes = INT64_MAX;
 	if (err < 0)
@@ -194,4 +182,15 @@ void room_write(struct download *d, const uint8_t *bytes, size_t n)
 	}
 	if (rc < 0)
 		download_fail(d, -EIO, "no memory to hold it");
+}
+
+bool room_flush(struct download *d)
+{
+	int rc = store_writer_flush(d->w);
+
+	if (rc < 0 && d->in_memory)
+		download_fail(d, -EIO, "no memory to hold it");
+	else if (rc < 0 && !not_worth_memory(d))
+		to_memory(d, rc);
+	return d->state != DOWNLOAD_FAILED;
 }

@@ -123,6 +123,7 @@ static void appended_bytes_can_be_read(void **state)
 	assert_int_equal(begin(r->s, &key, 5000, &w), 0);
 	assert_int_equal(store_writer_append(w, want, 3000), 0);
 	assert_int_equal(store_writer_bytes(w), 3000);
+	assert_int_equal(store_writer_flush(w), 0);
 	assert_int_equal(pread(store_writer_fd(w), got, 3000, 0), 3000);
 	assert_memory_equal(got, want, 3000);
 	assert_false(has(r, 1));
@@ -134,6 +135,66 @@ static void appended_bytes_can_be_read(void **state)
 	assert_false(has(r, 1));
 	assert_int_equal(stats_of(r).reserved_bytes, 0);
 	assert_int_equal(count_files(r, "tmp"), 0);
+}
+
+/* Gathered on the way to the file: whatever the pieces and wherever flushed. */
+static void appended_in_any_pieces_it_is_the_same(void **state)
+{
+	static const struct {
+		size_t first, then;
+		int flush_every; /* 0: never */
+	} cases[] = {
+		{300000, 1, 0},	     {1, 300000, 0},	{131072, 131072, 0},
+		{131071, 131073, 0}, {16384, 16384, 0}, {16371, 16371, 0},
+		{16371, 16371, 3},   {3, 131072, 1},	{100000, 65536, 2},
+		{131072, 7000, 1},   {1, 200000, 1},
+	};
+	struct room *r = *state;
+	size_t all = 300000;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		struct store_key key = KEY(i);
+		g_autofree uint8_t *want = content_of(i, all);
+		struct store_writer *w;
+		struct store_chunk *c;
+		size_t n;
+		int turn = 0;
+
+		assert_int_equal(begin(r->s, &key, (int64_t)all, &w), 0);
+		for (size_t at = 0; at < all; at += n) {
+			n = at ? cases[i].then : cases[i].first;
+			n = MIN(n, all - at);
+			assert_int_equal(store_writer_append(w, want + at, n),
+					 0);
+			assert_int_equal(store_writer_bytes(w), at + n);
+			if (cases[i].flush_every &&
+			    ++turn % cases[i].flush_every == 0)
+				assert_int_equal(store_writer_flush(w), 0);
+		}
+		assert_int_equal(commit(w, (int64_t)all, &c), 0);
+		assert_true(is_right(c, i, (int64_t)all, (int64_t)all));
+		store_chunk_unref(c);
+		store_drop(r->s, &key);
+	}
+}
+
+static void what_was_appended_moves_to_memory(void **state)
+{
+	struct room *r = *state;
+	struct store_key key = KEY(1);
+	g_autofree uint8_t *want = content_of(1, 300000);
+	struct store_writer *w, *m;
+	struct store_chunk *c;
+
+	assert_int_equal(begin(r->s, &key, 400000, &w), 0);
+	assert_int_equal(store_writer_append(w, want, 200000), 0);
+	assert_int_equal(store_writer_to_memory(w, &m), 0);
+	assert_int_equal(count_files(r, "tmp"), 0);
+	assert_int_equal(store_writer_bytes(m), 200000);
+	assert_int_equal(store_writer_append(m, want + 200000, 100000), 0);
+	assert_int_equal(commit(m, 300000, &c), 0);
+	assert_true(is_right(c, 1, 300000, 300000));
+	store_chunk_unref(c);
 }
 
 static void a_writer_can_be_extended(void **state)
@@ -444,6 +505,8 @@ int main(void)
 		CASE(keys_are_apart),
 		CASE(an_open_chunk_is_shared),
 		CASE(appended_bytes_can_be_read),
+		CASE(appended_in_any_pieces_it_is_the_same),
+		CASE(what_was_appended_moves_to_memory),
 		CASE(a_writer_can_be_extended),
 		CASE(a_size_below_the_content_is_refused),
 		CASE(memory_chunks_live_while_held),

@@ -194,7 +194,8 @@ static void a_full_disk_is_enospc(void **state)
 {
 	struct room *r = *state;
 	struct store_key key = KEY(50);
-	struct store_writer *w;
+	struct store_writer *w, *m;
+	int64_t before;
 	int rc = 0;
 	uint64_t n;
 
@@ -221,7 +222,16 @@ static void a_full_disk_is_enospc(void **state)
 	assert_int_equal(rc, -ENOSPC);
 	/* A writer that failed stays failed. */
 	assert_int_equal(store_writer_append(w, junk, 1), -ENOSPC);
-	store_abort(w);
+	/* What it took by then is not lost. */
+	before = store_writer_bytes(w);
+	assert_int_equal(store_writer_to_memory(w, &m), 0);
+	assert_int_equal(store_writer_bytes(m), before);
+	for (int64_t at = 0; at < before; at += 16384) {
+		n = pread(store_writer_fd(m), junk + 16384, 16384, at);
+		assert_int_equal(n, MIN(16384, before - at));
+		assert_memory_equal(junk + 16384, junk, n);
+	}
+	store_abort(m);
 	assert_int_equal(look(r->s, 19, MIB, MIB), 0);
 	rc = begin(r->s, &key, 6 * MIB, &w);
 	assert_int_equal(rc, -ENOSPC);
