@@ -243,6 +243,12 @@ static char *refusal(const struct archive *a, const struct kvs_error *e)
 		return g_strdup_printf("no answer from %s: check the network, "
 				       "--region and --endpoint-url: %s",
 				       a->settings->control_url, cause);
+	case -EKEYREJECTED:
+		return g_strdup_printf("%s could not show that it is what it "
+				       "says: where something of your own "
+				       "stands in between, name its "
+				       "certificates in AWS_CA_BUNDLE: %s",
+				       a->settings->control_url, cause);
 	default:
 		return g_strdup_printf("stream %s could not be looked up: %s",
 				       stream, cause);

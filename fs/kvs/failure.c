@@ -286,6 +286,7 @@ void kvs_failure_from_net(struct kvs_failure *f, const struct net_response *r,
 	f->message = g_strdup(text && *text ? text : g_strerror(-rc));
 	switch (rc) {
 	case -EPROTO:
+	case -EKEYREJECTED:
 	case -ECANCELED:
 		f->rc = rc;
 		break;

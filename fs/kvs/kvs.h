@@ -43,6 +43,7 @@ struct kvs_call; /* a call under way */
  *   -ERANGE    InvalidArgument whose text says "outside of the stream
  *              retention period": nothing can be there
  *   -ETIMEDOUT network or service down, deadline passed
+ *   -EKEYREJECTED  the certificate is not to be trusted
  *   -EPROTO    an answer that is not what the API promises
  *   -EIO       any other refusal
  *   -ECANCELED the loop ended

@@ -18,11 +18,10 @@ static const struct {
 	{CURLE_SEND_ERROR, -ECONNRESET},
 	{CURLE_RECV_ERROR, -ECONNRESET},
 	{CURLE_PARTIAL_FILE, -ECONNRESET},
-	{CURLE_HTTP2, -ECONNRESET},
-	{CURLE_HTTP2_STREAM, -ECONNRESET},
 	/* A handshake that broke off; bad certificates have codes of their
 	   own, which no second try will mend. */
 	{CURLE_SSL_CONNECT_ERROR, -ECONNRESET},
+	{CURLE_PEER_FAILED_VERIFICATION, -EKEYREJECTED},
 	{CURLE_OUT_OF_MEMORY, -ENOMEM},
 };
 

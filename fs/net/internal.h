@@ -28,6 +28,7 @@ struct net_post {
 
 struct net_loop {
 	CURLM *multi;
+	CURLSH *share; /* TLS sessions, which are each request's otherwise */
 	pthread_t thread;
 
 	pthread_mutex_t lock;

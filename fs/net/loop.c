@@ -134,6 +134,9 @@ static void destroy(struct net_loop *l)
 	g_array_unref(l->at_end);
 	if (l->multi)
 		curl_multi_cleanup(l->multi);
+	/* After the multi handle, whose connections leave their sessions. */
+	if (l->share)
+		curl_share_cleanup(l->share);
 	pthread_mutex_destroy(&l->lock);
 	g_free(l->ca_bundle);
 	g_free(l->user_agent);
@@ -180,8 +183,12 @@ int net_loop_new(const struct net_loop_options *o, struct net_loop **ret_loop)
 					: CONNECT_TIMEOUT_DEFAULT_MS;
 	net_timers_init(&l->timers);
 	l->multi = curl_multi_init();
-	if (!l->multi ||
-	    curl_multi_setopt(l->multi, CURLMOPT_MAXCONNECTS, IDLE_CONNECTIONS))
+	l->share = curl_share_init();
+	if (!l->multi || !l->share ||
+	    curl_multi_setopt(l->multi, CURLMOPT_MAXCONNECTS,
+			      IDLE_CONNECTIONS) ||
+	    curl_share_setopt(l->share, CURLSHOPT_SHARE,
+			      CURL_LOCK_DATA_SSL_SESSION))
 		goto fail;
 	rc = start_thread(l);
 	if (rc)
