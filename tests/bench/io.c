@@ -10,6 +10,7 @@
  *   io first FILE       read 4 KiB of one file; microseconds from open on
  *   io drop FILE...     drop the kernel's pages of each file; files dropped
  *   io run PROGRAM...   run it, its output thrown away; milliseconds
+ *   io touch MIB        write to so much memory, and give it back; MiB
  *
  * Prints that.  @LIST is the files named in LIST, one a line.
  */
@@ -220,6 +221,17 @@ static double run(char **argv)
 	return (now_s() - start) * 1e3;
 }
 
+/*
+ * A virtual machine gets its memory from its host where it first writes to it,
+ * and whoever does pays: some 2 s of its processor time a GB.
+ */
+static double touch(int mib)
+{
+	for (int i = 0; i < mib; i++)
+		memset(grown(NULL, 1 << 20), 1, 1 << 20);
+	return mib;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
@@ -242,6 +254,8 @@ int main(int argc, char **argv)
 		answer = first(argv[2]);
 	else if (strcmp(what, "drop") == 0)
 		answer = drop(&names);
+	else if (strcmp(what, "touch") == 0)
+		answer = touch(atoi(argv[2]));
 	else if (strcmp(what, "run") == 0)
 		answer = run(argv + 2);
 	else

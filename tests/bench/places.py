@@ -13,7 +13,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("KVSFS_BUILD") or ROOT / "build").resolve()
 QUICK = os.environ.get("QUICK", "") not in ("", "0")
-PLACES = "/var/tmp"  # not tmpfs: caches are compared with a disk
+# Not tmpfs: caches are compared with a disk.
+PLACES = os.environ.get("BENCH_DIR") or "/var/tmp"
 
 sys.path.insert(0, str(ROOT / "tests" / "mount"))
 
