@@ -224,7 +224,7 @@ static void grow(struct reader *r, bool waits)
 	} else if (waits) {
 		r->window_bytes *= WINDOW_GROWS;
 	}
-	r->window_bytes = MIN(r->window_bytes, a->ahead_limit_bytes);
+	r->window_bytes = MIN(r->window_bytes, a->ahead_max_bytes);
 }
 
 static void move_to(struct reader *r, const struct fragment *f)
@@ -255,7 +255,7 @@ void ahead_read(struct stream_state *st, const struct fragment *f, bool waits)
 	struct ahead *e;
 	struct reader *r;
 
-	if (a->ahead_limit_bytes <= 0 || atomic_load(&a->closing))
+	if (a->ahead_max_bytes <= 0 || atomic_load(&a->closing))
 		return;
 	e = ahead_of(a, f->id);
 	r = e ? e->r : who_is_at(st, f->id);

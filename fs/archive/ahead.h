@@ -68,6 +68,8 @@ bool ahead_more(const struct stream_state *st);
 
 /* ahead_fill.c: queue downloads up to the window. */
 void ahead_fill(struct reader *r);
+/* Of all readers together; less where only memory has room. */
+int64_t ahead_limit_bytes(const struct archive *a);
 /* d, which is new, is queued ahead of the reader. */
 void ahead_add(struct reader *r, const struct fragment *f, struct download *d);
 struct reader *ahead_reader(struct stream_state *st, uint64_t serial);

@@ -16,11 +16,15 @@
 #define CROSS_PART 8
 /* Where the cache is full of what is in use, it is so for a while. */
 #define NO_ROOM_MS 10000
+/* Memory holds what was read besides, or the kernel's next read of it would
+   fetch it again. */
+#define MEMORY_PART 2
 
-/* It would be fetched for nothing. */
-static bool no_room(const struct archive *a)
+int64_t ahead_limit_bytes(const struct archive *a)
 {
-	return a->no_room_ms && fetch_now_ms(a) - a->no_room_ms < NO_ROOM_MS;
+	if (!a->no_room_ms || fetch_now_ms(a) - a->no_room_ms >= NO_ROOM_MS)
+		return a->ahead_max_bytes;
+	return MIN(a->ahead_max_bytes, a->o.memory_bytes / MEMORY_PART);
 }
 
 static int64_t hour_of(int64_t t_ms)
@@ -31,7 +35,7 @@ static int64_t hour_of(int64_t t_ms)
 static int64_t window_of(const struct reader *r, int64_t t_ms)
 {
 	const struct archive *a = r->st->a;
-	int64_t share = a->ahead_limit_bytes / MAX(a->readers_on, 1);
+	int64_t share = ahead_limit_bytes(a) / MAX(a->readers_on, 1);
 	int64_t window = MIN(r->window_bytes, share);
 
 	if (!r->crossed && hour_of(t_ms) != hour_of(r->at_ms))
@@ -47,7 +51,7 @@ static bool full(const struct reader *r, const struct fragment *f, int64_t t_ms)
 	if (r->entries.length == 0)
 		return false;
 	return r->ahead_bytes + f->file_bytes > window_of(r, t_ms) ||
-	       a->ahead_bytes + f->file_bytes > a->ahead_limit_bytes ||
+	       a->ahead_bytes + f->file_bytes > ahead_limit_bytes(a) ||
 	       r->entries.length >= ENTRIES_MAX;
 }
 
@@ -152,7 +156,7 @@ void ahead_fill(struct reader *r)
 	int n = ROWS;
 
 	r->more = false;
-	if (!s || r->lists || no_room(a))
+	if (!s || r->lists)
 		return;
 	for (int seen = 0; n == ROWS && seen < LOOK_MAX; seen += n) {
 		n = catalog_page(a->catalog, st->id, a->o.axis, r->edge_ms,

@@ -258,8 +258,8 @@ int archive_open(const struct archive_options *o,
 	catalog_pin_slack(catalog, o->slack_bytes);
 	/* What is not read yet must not push itself out of the cache. */
 	if (store_stats(store, &stats) == 0)
-		a->ahead_limit_bytes = MIN(o->readahead_bytes,
-					   stats.budget_bytes / 4 * 3);
+		a->ahead_max_bytes = MIN(o->readahead_bytes,
+					 stats.budget_bytes / 4 * 3);
 	rc = net_loop_new(&net, &a->loop);
 	if (rc < 0) {
 		*ret_error = g_strdup_printf("cannot start the network thread: "

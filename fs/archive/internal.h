@@ -156,9 +156,9 @@ struct archive {
 	int64_t memory_used;   /* bytes held */
 	int64_t pending_bytes; /* of all downloads: not yet in a file */
 	int64_t said_uncached_ms, said_silent_ms;
-	int64_t ahead_bytes, ahead_limit_bytes; /* of all readers */
-	int readers_on;				/* that have a window */
-	int64_t no_room_ms; /* monotonic: none to read ahead into */
+	int64_t ahead_bytes, ahead_max_bytes; /* of all readers */
+	int readers_on;			      /* that have a window */
+	int64_t no_room_ms; /* monotonic: the cache refused what is ahead */
 	uint64_t reader_serial;
 	struct net_timer *ahead_timer;
 	/* Local clock - monotonic one, when server time was learnt last. */

@@ -5,6 +5,7 @@
  * take it.
  */
 #define G_LOG_DOMAIN "kvsfs"
+#include "fs/archive/ahead.h"
 #include "fs/archive/landing.h"
 
 /* More room is asked for in steps of this, where content outgrows its size. */
@@ -40,12 +41,17 @@ static void say_uncached(struct download *d, int rc)
 			d->f.number, d->st->name, g_strerror(-rc));
 }
 
-/* Nobody waits for it: memory is for those that do. */
+/* What was begun ahead of readers while there seemed to be room is more than
+   memory may hold: the rest of it goes. */
 static bool not_worth_memory(struct download *d)
 {
+	struct archive *a = d->a;
+
 	if (d->calibrates || download_waited_for(d))
 		return false;
-	d->a->no_room_ms = clock_monotonic_ms(d->a->o.clock);
+	a->no_room_ms = clock_monotonic_ms(a->o.clock);
+	if (a->ahead_bytes <= ahead_limit_bytes(a))
+		return false;
 	download_fail(d, -ENOSPC, "the cache has no room to read ahead");
 	return true;
 }

@@ -21,6 +21,9 @@ STREAMS = [
     {**SMALL, "name": "hour"},
     # A file of an hour's worth of calls is larger; fewer do.
     {**SMALL, "name": "few", "end": 40},
+    # More than what is read ahead into memory.
+    {**SMALL, "name": "large", "end": 200,
+     "media": {"kind": "synthetic", "payload_bytes": 500000}},
 ]
 UNHURRIED = ["--media-calls=0", "--media-fragments=0", "--list-points=0",
              "--media-connections=0"]
@@ -70,6 +73,19 @@ def anew(m, other):
     shutil.rmtree(m.cache)
     m.start()
     (m.path / "fragments" / expected.path(other)).read_bytes()
+
+
+def test_what_the_cache_has_no_room_for(mount, kvs, tmp_path):
+    """It is read ahead all the same, and nothing is fetched for nothing."""
+    m = mount("large", "--cache-min-free=99%", "--raw", server=kvs)
+    kvs.reset()
+    rsync(m, tmp_path, "-a")
+    media = kvs.stats("large")["GetMediaForFragmentList"]
+    for f in kvs.fragments("large"):
+        copied = (tmp_path / expected.path(f)).read_bytes()
+        assert copied.startswith(kvs.media("large", f["number"]))
+    assert media["fragments"] <= 1.1 * 200
+    assert media["requests"] <= 60
 
 
 def test_an_hour_twice(mounted, kvs, tmp_path):

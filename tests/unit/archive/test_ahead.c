@@ -237,7 +237,7 @@ static void test_given_up(void **state)
 }
 
 /* One that the cache could not take is no reason to read less ahead of all
-   others: what is read ahead never goes to memory. */
+   others. */
 static void test_after_one_that_was_not_cached(void **state)
 {
 	struct world *w = *state;
