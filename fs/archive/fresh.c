@@ -72,11 +72,10 @@ static void tell_on(void *arg)
 	struct stream_state *st = arg;
 
 	st->tell_timer = NULL;
-	fresh_tell(st, 0, 0);
+	fresh_tell(st);
 }
 
-void fresh_tell(struct stream_state *st, int64_t skip_start_ms,
-		int64_t skip_end_ms)
+void fresh_tell(struct stream_state *st)
 {
 	struct archive *a = st->a;
 	struct fragment news[64];
@@ -89,8 +88,7 @@ void fresh_tell(struct stream_state *st, int64_t skip_start_ms,
 		for (int i = 0; i < n; i++) {
 			st->notified_id = news[i].id;
 			t_ms = catalog_time_ms(a->o.axis, &news[i]);
-			if (a->events.fragment_added &&
-			    !(t_ms >= skip_start_ms && t_ms < skip_end_ms))
+			if (a->events.fragment_added && !list_brings(st, t_ms))
 				a->events.fragment_added(a->events_user,
 							 &news[i]);
 		}
@@ -137,7 +135,7 @@ static void chain_begun(void *arg)
 {
 	g_autofree struct chain *c = arg;
 
-	fresh_tell(c->st, 0, 0);
+	fresh_tell(c->st);
 	fresh_done(c->st, c->rc);
 }
 
@@ -227,7 +225,7 @@ void fresh_ensure(struct stream_state *st, fresh_fn fn, void *arg)
 			catalog_stream_release(&row);
 		}
 		/* Another process may have moved the mark and added rows. */
-		fresh_tell(st, 0, 0);
+		fresh_tell(st);
 		fn(arg, rc);
 		return;
 	}

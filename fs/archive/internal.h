@@ -228,10 +228,8 @@ void quota_measured(struct stream_state *st, int64_t bytes, int64_t took_ms);
 typedef void (*fresh_fn)(void *arg, int rc);
 void fresh_ensure(struct stream_state *st, fresh_fn fn, void *arg);
 void fresh_stop(struct stream_state *st);
-/* Tell of rows that came in; those that start in [skip_start, skip_end) were
-   never shown without them. */
-void fresh_tell(struct stream_state *st, int64_t skip_start_ms,
-		int64_t skip_end_ms);
+/* Tell of rows that came in, but for those that list_brings(). */
+void fresh_tell(struct stream_state *st);
 /* Our idea of server time was ahead, and so are marks we have set. */
 void fresh_clock_was_ahead(struct archive *a);
 /* Any thread. */
@@ -243,7 +241,9 @@ bool fresh_untold(struct archive *a, uint32_t stream);
 
 /* pages.c: every page of a range into the catalog, then fn(arg, rc); rc 1:
    there was a second page that was not asked for */
+struct listing;
 typedef void (*list_fn)(void *arg, int rc);
+typedef void (*list_more_fn)(void *arg, struct listing *l);
 struct list_range {
 	enum catalog_axis axis;
 	int64_t start_ms, end_ms; /* half open */
@@ -252,15 +252,31 @@ struct list_range {
 	/* What becomes known, and the mark, when all pages are in. */
 	bool known;
 	int64_t mark_ms;
-	int64_t skip_start_ms, skip_end_ms; /* fresh_tell()'s */
+	int64_t as_of_ms; /* 0: list_as_of_ms() */
+
+	/* dense.c, each may be NULL */
+	/* The times of the first page's rows in the range are put there. */
+	GArray *times_ms;
+	/* Called when there is a second page; list_go_on() or list_drop(). */
+	list_more_fn more;
+	/* Of a range in parts: one has failed, and that was logged.  The others
+	   ask no further. */
+	bool *failed;
 };
 void list_pages(struct stream_state *st, const struct list_range *r, list_fn fn,
 		void *arg);
+/* What is listed from now on is known as of then. */
+int64_t list_as_of_ms(struct stream_state *st);
+void list_go_on(struct listing *l);
+void list_drop(struct listing *l); /* its fn is not called */
 /* Closing: stop asks nothing more, free is for when the loop has ended. */
 void pages_stop(struct stream_state *st);
 void pages_free(struct stream_state *st);
 
 /* list.c */
+/* Is it in a bucket that is being listed for the first time, so that nobody was
+   shown it without that? */
+bool list_brings(const struct stream_state *st, int64_t t_ms);
 void list_begin(struct question *q);
 void list_free(struct stream_state *st);
 

@@ -3,12 +3,15 @@
  * list: the question "which fragments start in [a, b)?": fresh, and every gap
  * of what is known filled.
  */
+#include "fs/archive/dense.h"
 #include "fs/archive/internal.h"
 
 /* One bucket's listing, however many wait for it. */
 struct bucket {
 	struct stream_state *st;
 	int64_t start_ms, end_ms;
+	bool first_time; /* nobody had listed any of it */
+	struct dense dense;
 	GPtrArray *waiters;
 };
 
@@ -19,6 +22,7 @@ static void bucket_free(struct bucket *b)
 	for (guint i = 0; i < b->waiters->len; i++)
 		question_unref(b->waiters->pdata[i]);
 	g_ptr_array_unref(b->waiters);
+	dense_clear(&b->dense);
 	g_free(b);
 }
 
@@ -70,6 +74,17 @@ static struct bucket *bucket_under_way(struct stream_state *st,
 	return NULL;
 }
 
+bool list_brings(const struct stream_state *st, int64_t t_ms)
+{
+	for (guint i = 0; i < st->buckets->len; i++) {
+		const struct bucket *b = st->buckets->pdata[i];
+
+		if (b->first_time && t_ms >= b->start_ms && t_ms < b->end_ms)
+			return true;
+	}
+	return false;
+}
+
 static struct bucket *list_bucket(struct stream_state *st, int64_t start_ms,
 				  int64_t end_ms)
 {
@@ -93,14 +108,10 @@ static void list_bucket_pages(struct bucket *b)
 			       .known = true};
 	enum catalog_knowledge k;
 
-	/* What nobody had listed was never shown without its rows. */
-	if (catalog_knowledge(a->catalog, b->st->id, a->o.axis, b->start_ms,
-			      b->end_ms, &k) == 0 &&
-	    k == CATALOG_UNKNOWN) {
-		r.skip_start_ms = b->start_ms;
-		r.skip_end_ms = b->end_ms;
-	}
-	list_pages(b->st, &r, bucket_listed, b);
+	b->first_time = catalog_knowledge(a->catalog, b->st->id, a->o.axis,
+					  b->start_ms, b->end_ms, &k) == 0 &&
+			k == CATALOG_UNKNOWN;
+	dense_list(&b->dense, b->st, &r, bucket_listed, b);
 }
 
 /* Ask for the first part of the question's range that is not known. */

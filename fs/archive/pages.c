@@ -44,28 +44,46 @@ static void listing_finish(void *arg)
 	/* The catalog's errno is none of those that users know. */
 	int rc = l->rc < 0 && l->rc != -EAGAIN ? archive_errno(l->rc) : l->rc;
 
-	fresh_tell(l->st, l->r.skip_start_ms, l->r.skip_end_ms);
+	fresh_tell(l->st);
 	g_ptr_array_remove_fast(l->st->listings, l);
 	state_listed(l->st->a);
 	listing_free(l);
 	fn(fn_arg, rc);
 }
 
-static void say_unwritable(const struct listing *l, int rc)
+/* One part of a range speaks for all. */
+static bool may_say(const struct listing *l)
 {
-	g_warning("stream %s: the catalog cannot be written: %s", l->st->name,
-		  g_strerror(-rc));
+	bool said = l->r.failed && *l->r.failed;
+
+	if (l->r.failed)
+		*l->r.failed = true;
+	return !said;
+}
+
+static void say_unwritable(const struct listing *l)
+{
+	if (may_say(l))
+		g_warning("stream %s: the catalog cannot be written: %s",
+			  l->st->name, g_strerror(-l->rc));
+}
+
+static void last_page(void *arg)
+{
+	struct listing *l = arg;
+
+	if (l->rc < 0)
+		say_unwritable(l);
+	listing_finish(l);
 }
 
 static void page_written(void *arg, int rc)
 {
 	struct listing *l = arg;
 
-	if (rc < 0) {
-		say_unwritable(l, rc);
+	if (rc < 0)
 		l->rc = rc;
-	}
-	archive_pay(l->st->a, listing_finish, l);
+	archive_pay(l->st->a, last_page, l);
 }
 
 static void next_page(void *arg)
@@ -75,11 +93,15 @@ static void next_page(void *arg)
 	if (atomic_load(&l->st->a->closing))
 		return; /* pages_free() */
 	if (l->rc < 0) {
+		say_unwritable(l);
 		listing_finish(l);
 		return;
 	}
-	fresh_tell(l->st, l->r.skip_start_ms, l->r.skip_end_ms);
-	ask_page(l);
+	fresh_tell(l->st);
+	if (l->r.more && l->pages == 1)
+		l->r.more(l->arg, l);
+	else
+		ask_page(l);
 }
 
 static void page_kept(void *arg, int rc)
@@ -87,8 +109,6 @@ static void page_kept(void *arg, int rc)
 	struct listing *l = arg;
 
 	l->rc = rc;
-	if (rc < 0)
-		say_unwritable(l, rc);
 	archive_pay(l->st->a, next_page, l);
 }
 
@@ -125,9 +145,11 @@ static void put_last(struct listing *l, const struct fragment *rows, size_t n,
 	   our first pages with it. */
 	if (l->r.known && !more && l->pages && l->was_known &&
 	    !known_at_all(l)) {
-		g_warning("stream %s: the catalog was trimmed while it was "
-			  "listed into: its share of the cache is too small",
-			  l->st->name);
+		if (may_say(l))
+			g_warning("stream %s: the catalog was trimmed while it "
+				  "was listed into: its share of the cache is "
+				  "too small",
+				  l->st->name);
 		l->rc = -EIO;
 		listing_finish(l);
 		return;
@@ -165,10 +187,22 @@ static void listing_failed(struct listing *l, const struct kvs_error *e)
 		put_last(l, NULL, 0, false);
 		return;
 	}
-	archive_log_error(l->st, "cannot list fragments", NULL, e);
+	if (may_say(l))
+		archive_log_error(l->st, "cannot list fragments", NULL, e);
 	/* "Up to now" is never outside: nothing was learnt, no mark moves. */
 	l->rc = e->rc == -ERANGE ? -EAGAIN : archive_errno(e->rc);
 	listing_finish(l);
+}
+
+static void take_times(const struct listing *l, const struct fragment *rows,
+		       size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int64_t t_ms = catalog_time_ms(l->r.axis, &rows[i]);
+
+		if (t_ms >= l->r.start_ms && t_ms < l->r.end_ms)
+			g_array_append_val(l->r.times_ms, t_ms);
+	}
 }
 
 static void page_arrived(void *user, const struct kvs_error *e,
@@ -185,6 +219,8 @@ static void page_arrived(void *user, const struct kvs_error *e,
 	}
 	archive_learn_clock(l->st->a);
 	rows = rows_of(l, fragments, n);
+	if (l->r.times_ms && l->pages == 0)
+		take_times(l, rows, n);
 	if (!next_token || l->r.first_page_only) {
 		put_last(l, rows, n, next_token != NULL);
 		return;
@@ -230,6 +266,11 @@ static void ask_page(void *arg)
 	int64_t wait_ms;
 
 	l->timer = NULL;
+	if (l->r.failed && *l->r.failed) {
+		l->rc = -EIO; /* it has ended with another's errno */
+		listing_finish(l);
+		return;
+	}
 	if (q.start_ms >= q.end_ms) {
 		put_last(l, NULL, 0, false);
 		return;
@@ -243,28 +284,46 @@ static void ask_page(void *arg)
 				     l);
 }
 
-void list_pages(struct stream_state *st, const struct list_range *r, list_fn fn,
-		void *arg)
+int64_t list_as_of_ms(struct stream_state *st)
 {
-	struct listing *l = g_new0(struct listing, 1);
+	int64_t as_of_ms = archive_now_ms(st->a);
 	struct catalog_stream row;
 
-	l->st = st;
-	l->r = *r;
-	l->fn = fn;
-	l->arg = arg;
-	l->as_of_ms = archive_now_ms(st->a);
 	/*
 	 * Our idea of server time is corrected by Date headers, by up to a
 	 * second backwards: a listing is never older than its chain.
 	 */
 	if (catalog_stream_get(st->a->catalog, st->id, &row) == 0) {
-		l->as_of_ms = MAX(l->as_of_ms, row.chain_ms);
+		as_of_ms = MAX(as_of_ms, row.chain_ms);
 		catalog_stream_release(&row);
 	}
+	return as_of_ms;
+}
+
+void list_pages(struct stream_state *st, const struct list_range *r, list_fn fn,
+		void *arg)
+{
+	struct listing *l = g_new0(struct listing, 1);
+
+	l->st = st;
+	l->r = *r;
+	l->fn = fn;
+	l->arg = arg;
+	l->as_of_ms = r->as_of_ms ? r->as_of_ms : list_as_of_ms(st);
 	l->was_known = known_at_all(l);
 	g_ptr_array_add(st->listings, l);
 	ask_page(l);
+}
+
+void list_go_on(struct listing *l)
+{
+	ask_page(l);
+}
+
+void list_drop(struct listing *l)
+{
+	g_ptr_array_remove_fast(l->st->listings, l);
+	listing_free(l);
 }
 
 /* ---- closing ------------------------------------------------------------ */

@@ -48,6 +48,8 @@ struct fake {
 	_Atomic int empty_pages;
 	_Atomic int64_t retention_ms;
 	_Atomic int page_rows;
+	_Atomic int fail_lists_after; /* so many: then -EACCES; 0: never */
+	_Atomic int open_lists, most_lists; /* calls under way; at a time */
 };
 static struct fake fake;
 
@@ -75,6 +77,8 @@ static void call_free(struct kvs_call *call)
 {
 	if (call->numbers)
 		atomic_fetch_sub(&fake.open_medias, 1);
+	if (call->page_fn)
+		atomic_fetch_sub(&fake.open_lists, 1);
 	g_free(call->token);
 	g_clear_pointer(&call->body, g_byte_array_unref);
 	g_clear_pointer(&call->numbers, g_ptr_array_unref);
@@ -204,6 +208,11 @@ static void list_now(void *arg)
 
 	call->timer = NULL;
 	atomic_fetch_add(&fake.lists, 1);
+	if (atomic_load(&fake.fail_lists_after) > 0 &&
+	    atomic_fetch_sub(&fake.fail_lists_after, 1) == 1) {
+		atomic_store(&fake.fail_lists_after, 1);
+		e = fake_error(-EACCES);
+	}
 	if (e.rc) {
 		call->page_fn(call->user, &e, NULL, 0, NULL);
 		call_free(call);
@@ -244,7 +253,10 @@ struct kvs_call *kvs_list_fragments(struct kvs_client *c,
 				    void *user)
 {
 	struct kvs_call *call = call_new(c, user, list_now);
+	int open = atomic_fetch_add(&fake.open_lists, 1) + 1;
 
+	if (open > atomic_load(&fake.most_lists))
+		atomic_store(&fake.most_lists, open);
 	call->page_fn = fn;
 	call->q = *q;
 	call->token = g_strdup(q->next_token);
