@@ -86,8 +86,10 @@ struct stream_state {
 	struct net_timer *tell_timer;
 
 	/* list.c */
-	GPtrArray *listings; /* pages.c: struct listing under way */
-	GPtrArray *buckets;  /* struct bucket under way */
+	GPtrArray *listings;  /* pages.c: struct listing under way */
+	GPtrArray *buckets;   /* struct bucket under way */
+	int64_t walked_ms;    /* where the bucket asked for last ended */
+	int64_t walked_at_ms; /* monotonic: when that was */
 
 	/* survey.c */
 	GPtrArray *surveys;   /* struct survey under way */

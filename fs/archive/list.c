@@ -5,6 +5,10 @@
  */
 #include "fs/archive/dense.h"
 #include "fs/archive/internal.h"
+#include "fs/base/utc.h"
+
+/* Who asks for bucket after bucket faster than people do walks through them. */
+#define WALK_MS 5000
 
 /* One bucket's listing, however many wait for it. */
 struct bucket {
@@ -144,6 +148,38 @@ static void fill_gap(struct question *q, const struct bucket *just_listed)
 	list_bucket_pages(b);
 }
 
+/*
+ * Who walks from bucket to bucket finds the next one listed, or about to be:
+ * where it is of the same day, certain to hold something, and nothing of it is
+ * known, so that nothing is listed that a walker will not ask for.
+ */
+static void walk_on(struct question *q)
+{
+	struct archive *a = q->a;
+	struct stream_state *st = stream_state_get(a, q->stream);
+	int64_t now_ms = clock_monotonic_ms(a->o.clock);
+	int64_t length_ms = q->end_ms - q->start_ms, from_ms = q->end_ms;
+	int64_t to_ms = from_ms + length_ms, found_ms, gap_ms, gap_end_ms;
+	int64_t since_ms = q->start_ms - st->walked_ms;
+	/* What was listed ahead was answered without coming here. */
+	bool walks = since_ms >= 0 && since_ms <= length_ms &&
+		     now_ms - st->walked_at_ms < WALK_MS;
+
+	st->walked_ms = q->end_ms;
+	st->walked_at_ms = now_ms;
+	if (walks && !atomic_load(&a->closing) &&
+	    utc_floor(from_ms, UTC_DAY_MS) ==
+		    utc_floor(q->start_ms, UTC_DAY_MS) &&
+	    !bucket_under_way(st, from_ms, to_ms) &&
+	    catalog_gap(a->catalog, st->id, a->o.axis, from_ms, to_ms,
+			CATALOG_STALE, &gap_ms, &gap_end_ms) == 0 &&
+	    gap_ms == from_ms && gap_end_ms == to_ms &&
+	    catalog_next_time(a->catalog, st->id, a->o.axis, from_ms, to_ms,
+			      archive_now_ms(a) - st->retention_ms,
+			      &found_ms) == 0)
+		list_bucket_pages(list_bucket(st, from_ms, to_ms));
+}
+
 static void list_fresh(void *arg, int rc)
 {
 	struct question *q = arg;
@@ -155,8 +191,10 @@ static void list_fresh(void *arg, int rc)
 			q, stream_state_get(q->a, q->stream)->fresh_failed_rc);
 	else if (rc < 0 && (rc != -EAGAIN || knowledge_of(q) >= CATALOG_STALE))
 		answer_failed(q, rc); /* it has waited a whole deadline */
-	else
+	else {
 		fill_gap(q, NULL);
+		walk_on(q);
+	}
 	question_unref(q);
 }
 

@@ -174,6 +174,70 @@ static void test_hours_are_not_probed(void **state)
 	close_archive(w);
 }
 
+/* ---- from bucket to bucket ---------------------------------------------- */
+
+static void list_an_hour(struct world *w, int h)
+{
+	assert_int_equal(list_range(w, DAY + HOURS(h), DAY + HOURS(h + 1)), 0);
+}
+
+static bool is_listed(struct world *w, int h)
+{
+	enum catalog_knowledge k = CATALOG_UNKNOWN;
+
+	assert_int_equal(catalog_knowledge(w->catalog, w->stream,
+					   CATALOG_PRODUCER, DAY + HOURS(h),
+					   DAY + HOURS(h + 1), &k),
+			 0);
+	return k == CATALOG_KNOWN;
+}
+
+/* Hour after hour: the next one is listed meanwhile, and none for nothing. */
+static void test_walking_lists_ahead(void **state)
+{
+	struct world *w = *state;
+
+	begin(w, &days[2]);
+	atomic_store(&fake.list_delay_ms, 10);
+	/* Each hour holds something: a page from all of the day says so. */
+	assert_int_equal(survey(w, DAY, DAY + UTC_DAY_MS, UTC_HOUR_MS), 0);
+	atomic_store(&fake.lists, 0);
+	atomic_store(&fake.most_lists, 0);
+	atomic_store(&w->added, 0);
+	for (int h = 0; h < 24; h++)
+		list_an_hour(w, h);
+	assert_int_equal(atomic_load(&fake.most_lists), 2);
+	assert_int_equal(rows_of_day(w), 43200);
+	/* Ranges include their end: the first row of an hour may be told of. */
+	assert_in_range(atomic_load(&w->added), 0, 24);
+	/* Nothing of the next day. */
+	assert_int_equal(atomic_load(&fake.lists), 48);
+	close_archive(w);
+}
+
+/* Who looks here and there, or after a while, looks at that only. */
+static void test_looking_lists_nothing_ahead(void **state)
+{
+	struct world *w = *state;
+
+	begin(w, &days[2]);
+	assert_int_equal(survey(w, DAY, DAY + UTC_DAY_MS, UTC_HOUR_MS), 0);
+	atomic_store(&fake.lists, 0);
+	list_an_hour(w, 3);
+	list_an_hour(w, 7);
+	list_an_hour(w, 6);
+	atomic_fetch_add(&skew_ms, 10000);
+	list_an_hour(w, 8);
+	/* What might be listed ahead would be before this. */
+	list_an_hour(w, 20);
+	for (int h = 0; h < 24; h++)
+		assert_int_equal(is_listed(w, h), h == 3 || h == 6 || h == 7 ||
+							  h == 8 || h == 20);
+	/* Two each, and one to catch up with the ten seconds. */
+	assert_int_equal(atomic_load(&fake.lists), 11);
+	close_archive(w);
+}
+
 /* ---- what goes wrong ---------------------------------------------------- */
 
 static GLogWriterOutput count_warnings(GLogLevelFlags level,
@@ -251,6 +315,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_calls_of_a_day),
 		T(test_hours_are_not_probed),
+		T(test_walking_lists_ahead),
+		T(test_looking_lists_nothing_ahead),
 		T(test_failure_halfway),
 		T(test_close_while_in_flight),
 	};
