@@ -70,6 +70,14 @@ void waiters_add(GPtrArray **waiters, struct question *q);
 /* Answers and forgets them all. */
 void waiters_answer(GPtrArray **waiters, int rc);
 
+/* A rate that gives way to refusals and recovers (quota.c). */
+struct yielding {
+	struct rate rate;
+	double full;	   /* per second; 0: no limit */
+	double documented; /* what is begun with where there is none */
+	int64_t slowed_ms; /* monotonic; 0: it is as it was set */
+};
+
 /* ---- one stream's state ------------------------------------------------- */
 
 struct stream_state {
@@ -96,11 +104,11 @@ struct stream_state {
 	GHashTable *surveyed; /* range -> monotonic ms of its last survey */
 
 	/* quota.c */
-	struct rate list_points, media_calls, media_fragments;
-	int64_t slowed_ms; /* monotonic: when a throttle was last answered to */
+	struct yielding list_points, media_calls;
+	struct rate media_fragments;
 	int media_connections, connections_max; /* 0: no limit */
-	int64_t crowded_ms;			/* the same for connections */
-	double connection_bytes_s;		/* as measured */
+	int64_t crowded_ms; /* monotonic: too many lately; 0: they were not */
+	double connection_bytes_s; /* as measured */
 
 	/* ahead.c */
 	GQueue readers; /* struct reader, those whose turn comes first */
@@ -212,6 +220,9 @@ void streams_stop(struct archive *a);
 void quota_init(struct stream_state *st);
 /* 0: go on (and it is counted), else wait so many ms. */
 int64_t quota_list(struct stream_state *st, int points);
+/* It is over; asked_ms is monotonic. */
+void quota_list_done(struct stream_state *st, const struct kvs_error *e,
+		     int64_t asked_ms);
 /* May one more GetMediaForFragmentList be under way? */
 bool quota_connection(const struct stream_state *st);
 /* How much to ask for in it, of so much that is wanted or on its way. */

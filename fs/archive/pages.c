@@ -7,6 +7,7 @@
 
 #include "fs/archive/internal.h"
 #include "fs/base/utc.h"
+#include "fs/net/retry.h"
 
 /*
  * A listing that never ends is a fault of the service: 10,000 pages hold ten
@@ -23,6 +24,8 @@ struct listing {
 	struct net_timer *timer;
 	char *token;
 	int64_t as_of_ms;
+	int64_t asked_ms, deadline_ms; /* of a page; monotonic */
+	unsigned refused;	       /* times, that page */
 	unsigned pages;
 	bool was_known; /* though perhaps not fresh */
 	int rc;
@@ -181,7 +184,6 @@ static struct fragment *rows_of(struct listing *l,
 
 static void listing_failed(struct listing *l, const struct kvs_error *e)
 {
-	archive_learn_clock(l->st->a);
 	if (e->rc == -ERANGE && !l->r.mark_ms) {
 		/* outside of the retention: nothing is there */
 		put_last(l, NULL, 0, false);
@@ -205,6 +207,18 @@ static void take_times(const struct listing *l, const struct fragment *rows,
 	}
 }
 
+/* Throttled: again at the rate that is left. */
+static bool ask_again(struct listing *l)
+{
+	struct archive *a = l->st->a;
+	int64_t delay_ms = retry_delay_ms(l->refused++, a->o.random());
+
+	if (clock_monotonic_ms(a->o.clock) + delay_ms >= l->deadline_ms)
+		return false;
+	l->timer = net_timer_start(a->loop, delay_ms, ask_page, l);
+	return true;
+}
+
 static void page_arrived(void *user, const struct kvs_error *e,
 			 const struct kvs_fragment *fragments, size_t n,
 			 const char *next_token)
@@ -213,11 +227,15 @@ static void page_arrived(void *user, const struct kvs_error *e,
 	g_autofree struct fragment *rows = NULL;
 
 	l->call = NULL;
+	quota_list_done(l->st, e, l->asked_ms);
+	archive_learn_clock(l->st->a);
+	if (e->rc == -EBUSY && ask_again(l))
+		return;
 	if (e->rc < 0) {
 		listing_failed(l, e);
 		return;
 	}
-	archive_learn_clock(l->st->a);
+	l->refused = 0;
 	rows = rows_of(l, fragments, n);
 	if (l->r.times_ms && l->pages == 0)
 		take_times(l, rows, n);
@@ -280,8 +298,12 @@ static void ask_page(void *arg)
 		l->timer = net_timer_start(a->loop, wait_ms, ask_page, l);
 		return;
 	}
-	l->call = kvs_list_fragments(a->kvs, &q, a->o.timeout_ms, page_arrived,
-				     l);
+	l->asked_ms = clock_monotonic_ms(a->o.clock);
+	if (!l->refused)
+		l->deadline_ms = l->asked_ms + a->o.timeout_ms;
+	l->call = kvs_list_fragments(a->kvs, &q,
+				     MAX(l->deadline_ms - l->asked_ms, 1),
+				     page_arrived, l);
 }
 
 int64_t list_as_of_ms(struct stream_state *st)

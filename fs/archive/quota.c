@@ -14,8 +14,14 @@
 /* After a refusal the rate doubles at most once in this time. */
 #define RECOVER_MS 5000
 /* One second of halvings: refusals in flight count as one. */
-#define SLOW_AGAIN_MS	1000
-#define SLOWEST_CALLS_S 0.5
+#define SLOW_AGAIN_MS 1000
+/* Never slower than by so much. */
+#define SLOWEST_DIVISOR 10
+/* As documented, what is begun with where no limit was set, ... */
+#define LIST_POINTS_S 10000
+#define MEDIA_CALLS_S 5
+/* ... and so many times that is none any more. */
+#define MANY 200
 /* What a connection gives (kvs-facts section 1), until it is measured. */
 #define CONNECTION_BYTES_S 25e6
 /* In less, latency is all that shows. */
@@ -28,16 +34,57 @@ static int64_t now_ms(const struct stream_state *st)
 	return clock_monotonic_ms(st->a->o.clock);
 }
 
+/* ---- a rate that yields ------------------------------------------------- */
+
+static void yielding_init(struct yielding *y, double per_second,
+			  double documented, int64_t now)
+{
+	/* A burst of one second's worth: what a per-second quota allows. */
+	rate_init(&y->rate, per_second, per_second, now);
+	y->full = per_second;
+	y->documented = documented;
+	y->slowed_ms = 0;
+}
+
+/* For a call that was asked at asked_ms. */
+static void slow_down(struct yielding *y, int64_t asked_ms, int64_t now)
+{
+	double slowest = (y->full > 0 ? y->full : y->documented) /
+			 SLOWEST_DIVISOR;
+
+	/* What was left of the burst is not there. */
+	y->rate.tokens = MIN(y->rate.tokens, 0);
+	if (y->slowed_ms && asked_ms - y->slowed_ms <= SLOW_AGAIN_MS)
+		return;
+	rate_set(&y->rate,
+		 y->rate.per_second > 0 ? MAX(y->rate.per_second / 2, slowest)
+					: y->documented,
+		 now);
+	y->slowed_ms = now;
+}
+
+static void recover(struct yielding *y, int64_t now)
+{
+	double doubled = y->rate.per_second * 2;
+	double full = y->full > 0 ? y->full : y->documented * MANY;
+
+	if (!y->slowed_ms || now - y->slowed_ms <= RECOVER_MS)
+		return;
+	y->slowed_ms = doubled < full ? now : 0;
+	rate_set(&y->rate, doubled < full ? doubled : y->full, now);
+}
+
+/* ---- what is asked for -------------------------------------------------- */
+
 void quota_init(struct stream_state *st)
 {
 	const struct archive_options *o = &st->a->o;
 	int64_t now = now_ms(st);
 
-	/* A burst of one second's worth: what a per-second quota allows. */
-	rate_init(&st->list_points, o->list_points_per_s, o->list_points_per_s,
-		  now);
-	rate_init(&st->media_calls, o->media_calls_per_s, o->media_calls_per_s,
-		  now);
+	yielding_init(&st->list_points, o->list_points_per_s, LIST_POINTS_S,
+		      now);
+	yielding_init(&st->media_calls, o->media_calls_per_s, MEDIA_CALLS_S,
+		      now);
 	rate_init(&st->media_fragments, o->media_fragments_per_s,
 		  o->media_fragments_per_s, now);
 	st->connections_max = o->media_connections;
@@ -47,11 +94,22 @@ void quota_init(struct stream_state *st)
 int64_t quota_list(struct stream_state *st, int points)
 {
 	int64_t now = now_ms(st);
-	int64_t wait_ms = rate_wait_ms(&st->list_points, points, now);
+	int64_t wait_ms = rate_wait_ms(&st->list_points.rate, points, now);
 
 	if (wait_ms == 0)
-		rate_take(&st->list_points, points, now);
+		rate_take(&st->list_points.rate, points, now);
 	return wait_ms;
+}
+
+void quota_list_done(struct stream_state *st, const struct kvs_error *e,
+		     int64_t asked_ms)
+{
+	int64_t now = now_ms(st);
+
+	if (e->rc == -EBUSY)
+		slow_down(&st->list_points, asked_ms, now);
+	else if (e->rc == 0)
+		recover(&st->list_points, now);
 }
 
 bool quota_connection(const struct stream_state *st)
@@ -67,7 +125,7 @@ struct share quota_share(const struct stream_state *st, int64_t bytes,
 		.bytes = bytes,
 		.more = more,
 		.connections = st->connections_max,
-		.calls = st->media_calls.per_second,
+		.calls = st->media_calls.rate.per_second,
 		.fragments_max = st->media_fragments.per_second,
 		.bytes_s = st->connection_bytes_s,
 	};
@@ -79,7 +137,7 @@ int64_t quota_media_wait_ms(struct stream_state *st, size_t fragments)
 {
 	int64_t now = now_ms(st);
 
-	return MAX(rate_wait_ms(&st->media_calls, 1, now),
+	return MAX(rate_wait_ms(&st->media_calls.rate, 1, now),
 		   rate_wait_ms(&st->media_fragments, (double)fragments, now));
 }
 
@@ -87,19 +145,9 @@ void quota_media_take(struct stream_state *st, size_t fragments)
 {
 	int64_t now = now_ms(st);
 
-	rate_take(&st->media_calls, 1, now);
+	rate_take(&st->media_calls.rate, 1, now);
 	rate_take(&st->media_fragments, (double)fragments, now);
 	st->media_connections++;
-}
-
-static void slow_down(struct stream_state *st, int64_t now)
-{
-	double calls = st->media_calls.per_second;
-
-	if (calls <= 0) /* no limit was set: begin with the documented one */
-		calls = 10;
-	rate_set(&st->media_calls, MAX(calls / 2, SLOWEST_CALLS_S), now);
-	st->slowed_ms = now;
 }
 
 /* Others hold connections of the same stream: as many fewer are ours. */
@@ -122,23 +170,6 @@ static void more_connections(struct stream_state *st, int64_t now)
 	}
 }
 
-static void recover(struct stream_state *st, int64_t now)
-{
-	double full = st->a->o.media_calls_per_s;
-	double calls = st->media_calls.per_second * 2;
-
-	if (full > 0 && calls >= full) {
-		calls = full;
-		st->slowed_ms = 0;
-	} else if (full <= 0 && calls > 1000) {
-		calls = 0;
-		st->slowed_ms = 0;
-	} else {
-		st->slowed_ms = now;
-	}
-	rate_set(&st->media_calls, calls, now);
-}
-
 void quota_media_done(struct stream_state *st, const struct kvs_error *e)
 {
 	int64_t now = now_ms(st);
@@ -147,11 +178,10 @@ void quota_media_done(struct stream_state *st, const struct kvs_error *e)
 	if (e->rc == -EBUSY) {
 		if (strstr(e->name, "ConnectionLimit"))
 			fewer_connections(st, now);
-		else if (!st->slowed_ms || now - st->slowed_ms > SLOW_AGAIN_MS)
-			slow_down(st, now);
+		else
+			slow_down(&st->media_calls, now, now);
 	} else if (e->rc == 0) {
-		if (st->slowed_ms && now - st->slowed_ms > RECOVER_MS)
-			recover(st, now);
+		recover(&st->media_calls, now);
 		if (st->crowded_ms && now - st->crowded_ms > RECOVER_MS)
 			more_connections(st, now);
 	}

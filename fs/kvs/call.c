@@ -199,7 +199,8 @@ void kvs_call_tried(struct kvs_call *call)
 		schedule(call, 0, step);
 		return;
 	}
-	if (!f->retry || call->kind->one_try) {
+	if (!f->retry || call->kind->one_try ||
+	    (f->rc == -EBUSY && call->kind->tells_throttles)) {
 		end(call, f);
 		return;
 	}

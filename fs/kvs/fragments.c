@@ -40,6 +40,7 @@ static void on_free(struct kvs_call *call)
 static const struct kvs_call_kind kind = {
 	.path = "/listFragments",
 	.api = "LIST_FRAGMENTS",
+	.tells_throttles = true,
 	.answer = on_answer,
 	.end = on_end,
 	.free = on_free,

@@ -56,6 +56,7 @@ struct kvs_call_kind {
 	const char *path;
 	const char *api; /* for GetDataEndpoint; NULL: the control plane */
 	bool one_try;
+	bool tells_throttles; /* the caller tries again, at a lower rate */
 	/* A whole JSON answer.  0, KVS_MORE, or -EPROTO and *ret_bad. */
 	int (*answer)(struct kvs_call *call, const char *bytes, size_t n,
 		      const char **ret_bad);

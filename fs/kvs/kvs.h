@@ -6,7 +6,8 @@
  * and remembers data endpoints, reloads credentials that have expired.  JSON
  * calls are tried again (throttled, 5xx, network) with jittered backoff until
  * their deadline; kvs_get_media() is one try, because its caller knows which
- * fragments are still missing.  It keeps no quota: that is the caller's.
+ * fragments are still missing.  It keeps no quota: that is the caller's, who
+ * hears at once when kvs_list_fragments() is throttled.
  *
  * Everything here is on the network loop's thread, callbacks included, but for
  * kvs_client_new() and kvs_client_free() (after net_loop_free()).

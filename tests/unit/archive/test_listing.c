@@ -143,6 +143,34 @@ static void test_slow_but_whole(void **state)
 	close_archive(w);
 }
 
+/* It is asked for again until it is let in, and asks no more once closed. */
+static void test_throttled(void **state)
+{
+	struct world *w = *state;
+	struct reply r;
+
+	for (int round = 0; round < 2; round++) {
+		open_archive(w);
+		atomic_store(&fake.lists, 0);
+		atomic_store(&fake.list_rc, -EBUSY);
+		reply_init(&r);
+		archive_list(w->a, archive_ticket_new(w->a), w->stream,
+			     w->hour_ms - round * UTC_HOUR_MS,
+			     w->hour_ms + (1 - round) * UTC_HOUR_MS,
+			     ARCHIVE_LIST_KNOWN, reply_in, &r);
+		while (atomic_load(&fake.lists) < 3)
+			g_usleep(1000);
+		if (round == 0) {
+			atomic_store(&fake.list_rc, 0);
+			assert_int_equal(reply_wait(&r), 0);
+			row(w, N_FRAGMENTS - 1);
+		}
+		close_archive(w);
+		assert_int_equal(reply_wait(&r), round == 0 ? 0 : -EIO);
+		reply_release(&r);
+	}
+}
+
 static void test_list_errors(void **state)
 {
 	static const struct {
@@ -158,6 +186,7 @@ static void test_list_errors(void **state)
 	};
 	struct world *w = *state;
 
+	w->timeout_ms = 300;
 	open_archive(w);
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		int64_t t = w->hour_ms - (3 + (int64_t)i) * UTC_HOUR_MS;
@@ -282,6 +311,7 @@ int main(void)
 		T(test_offline_shows_what_is_known),
 		T(test_offline_nothing_is_said_to_be_absent),
 		T(test_slow_but_whole),
+		T(test_throttled),
 		T(test_list_errors),
 		T(test_many_ask_one_listing),
 		T(test_survey_sparse),
