@@ -248,6 +248,23 @@ static int buckets_at(struct tree_dir *d, uint64_t row, bool attributes,
 
 /* ---- fragments ---------------------------------------------------------- */
 
+/*
+ * The catalog has made room meanwhile, and what is left is not all.  Each page
+ * counts as a use, so that takes a budget smaller than what is being read.
+ */
+static bool is_forgotten(const struct tree_dir *d)
+{
+	const struct place *p = &d->p;
+	int64_t alive_ms = archive_alive_ms(d->t->a, p->stream);
+	enum catalog_knowledge k;
+
+	return alive_ms < p->end_ms &&
+	       (catalog_knowledge(d->t->c, p->stream->id, d->t->o.axis,
+				  MAX(p->start_ms, alive_ms), p->end_ms,
+				  &k) < 0 ||
+		k == CATALOG_UNKNOWN);
+}
+
 /* Read the page that begins there.  How many rows, or -errno. */
 static int page_read(struct tree_dir *d, const struct cursor *from)
 {
@@ -256,12 +273,18 @@ static int page_read(struct tree_dir *d, const struct cursor *from)
 
 	if (!d->page)
 		d->page = g_new(struct fragment, PAGE_ROWS);
+	catalog_touch(d->t->c, p->stream->id, d->t->o.axis, p->start_ms,
+		      p->end_ms);
 	n = catalog_page(d->t->c, p->stream->id, d->t->o.axis, p->start_ms,
 			 p->end_ms, archive_alive_ms(d->t->a, p->stream),
 			 from->ms, from->id, d->page, PAGE_ROWS);
 	if (n < 0) { /* the next call reads anew, or it would see the end */
 		g_clear_pointer(&d->page, g_free);
 		return n;
+	}
+	if (n < PAGE_ROWS && is_forgotten(d)) {
+		g_clear_pointer(&d->page, g_free);
+		return -EIO;
 	}
 	d->n_rows = (size_t)n;
 	d->at = *from;

@@ -36,6 +36,7 @@ static struct {
 	int64_t now_ms;
 	int64_t slack_bytes; /* -1: not calibrated */
 	int page_rc;	     /* < 0: catalog_page fails with it */
+	bool trimmed;	     /* nothing is known any more */
 
 	/* what was asked */
 	unsigned n_streams, n_list, n_survey, n_calibrate, n_show, n_show_one;
@@ -349,6 +350,19 @@ int catalog_fragment_find(struct catalog *c, uint32_t stream,
 		return 0;
 	}
 	return -ENOENT;
+}
+
+int catalog_knowledge(struct catalog *c, uint32_t stream,
+		      enum catalog_axis axis, int64_t start_ms, int64_t end_ms,
+		      enum catalog_knowledge *ret_knowledge)
+{
+	*ret_knowledge = fake.trimmed ? CATALOG_UNKNOWN : CATALOG_KNOWN;
+	return 0;
+}
+
+void catalog_touch(struct catalog *c, uint32_t stream, enum catalog_axis axis,
+		   int64_t start_ms, int64_t end_ms)
+{
 }
 
 int catalog_page(struct catalog *c, uint32_t stream, enum catalog_axis axis,
