@@ -151,9 +151,9 @@ static void test_calls_of_a_day(void **state)
 		assert_int_equal(known_intervals(w), 1);
 		/* Nobody is told of what nobody was shown. */
 		assert_int_equal(atomic_load(&w->added), 0);
-		/* Known for good. */
+		/* Known for good: only what came since may be asked for. */
 		assert_int_equal(list_day(w), 0);
-		assert_int_equal(atomic_load(&fake.lists), calls);
+		assert_in_range(atomic_load(&fake.lists), calls, calls + 1);
 		close_archive(w);
 		remove_tree(w->dir);
 		assert_int_equal(g_mkdir(w->dir, 0700), 0);
