@@ -110,6 +110,71 @@ bool path_parse_bucket(enum path_unit unit, int64_t parent_ms, const char *name,
 	return true;
 }
 
+/* ---- movies -------------------------------------------------------------- */
+
+size_t path_movie(enum path_unit unit, int64_t start_ms,
+		  char out[PATH_NAME_SIZE])
+{
+	struct utc u = utc_from_ms(start_ms);
+	char *p = put_day(out, &u);
+
+	if (unit == PATH_HOUR) {
+		*p++ = 'T';
+		p = put(p, (unsigned)u.hour, 2);
+	}
+	memcpy(p, SUFFIX, SUFFIX_CHARS + 1);
+	return (size_t)(p - out) + SUFFIX_CHARS;
+}
+
+bool path_parse_movie_hour(int64_t day_ms, const char *name,
+			   int64_t *ret_start_ms)
+{
+	struct utc u = {0};
+	int64_t t_ms;
+
+	if (!take_day(&name, &u) || !skip(&name, 'T') ||
+	    !take(&name, 2, &u.hour) || strcmp(name, SUFFIX) != 0 ||
+	    !utc_to_ms(&u, &t_ms) || utc_floor(t_ms, UTC_DAY_MS) != day_ms)
+		return false;
+	*ret_start_ms = t_ms;
+	return true;
+}
+
+bool path_parse_movie_day(const char *name, int64_t *ret_start_ms)
+{
+	struct utc u = {0};
+
+	return take_day(&name, &u) && strcmp(name, SUFFIX) == 0 &&
+	       utc_to_ms(&u, ret_start_ms);
+}
+
+/* "2026-11-22T13-05-00Z", or with ".250" before the Z. */
+static bool take_time(const char **p, int64_t *ret_ms)
+{
+	struct utc u = {0};
+
+	return take_day(p, &u) && skip(p, 'T') && take(p, 2, &u.hour) &&
+	       skip(p, '-') && take(p, 2, &u.minute) && skip(p, '-') &&
+	       take(p, 2, &u.second) && (!skip(p, '.') || take(p, 3, &u.ms)) &&
+	       skip(p, 'Z') && utc_to_ms(&u, ret_ms);
+}
+
+bool path_parse_movie_range(const char *name, int64_t *ret_start_ms,
+			    int64_t *ret_end_ms)
+{
+	int64_t start_ms, end_ms;
+
+	if (!take_time(&name, &start_ms) || !skip(&name, '_') ||
+	    !take_time(&name, &end_ms) || strcmp(name, SUFFIX) != 0 ||
+	    start_ms >= end_ms || end_ms - start_ms > PATH_RANGE_MAX_MS)
+		return false;
+	*ret_start_ms = start_ms;
+	*ret_end_ms = end_ms;
+	return true;
+}
+
+/* ---- fragments ----------------------------------------------------------- */
+
 bool path_number_ok(const char *number)
 {
 	size_t n = 0;
@@ -171,6 +236,8 @@ bool path_parse_fragment(const char *name, int64_t *ret_ms,
 	*ret_ms = t_ms;
 	return true;
 }
+
+/* ---- streams ------------------------------------------------------------- */
 
 static void append_escaped(GString *s, const char *stream)
 {

@@ -5,9 +5,13 @@
  *     2026-11-22                      a day
  *     13                              an hour of it, a minute of that
  *     2026-11-22T13-05-02.513Z_NUMBER.mkv   a fragment
+ *     2026-11-22T13.mkv               an hour as a movie
+ *     2026-11-22.mkv                  a day as a movie
+ *     2026-11-22T13-05-00Z_2026-11-22T13-20-00Z.mkv   any range as a movie
  *
  * Names are UTC, sort by time and hold no ':'.  There is one spelling for
- * each thing; every other one is not a name.  Pure; any thread.
+ * each thing that is listed; every other one is not a name.  Only the times of
+ * a range may have milliseconds or not.  Pure; any thread.
  */
 #ifndef KVSFS_VIEW_PATH_H
 #define KVSFS_VIEW_PATH_H
@@ -50,6 +54,20 @@ size_t path_fragment(int64_t t_ms, const char *number,
 		     char out[PATH_NAME_SIZE]);
 bool path_parse_fragment(const char *name, int64_t *ret_ms,
 			 char ret_number[CATALOG_NUMBER_MAX + 1]);
+
+/* Movies by name are of seven days at most. */
+#define PATH_RANGE_MAX_MS INT64_C(604800000)
+
+/* Of the hour or day that starts then. */
+size_t path_movie(enum path_unit unit, int64_t start_ms,
+		  char out[PATH_NAME_SIZE]);
+/* In the folder of its day. */
+bool path_parse_movie_hour(int64_t day_ms, const char *name,
+			   int64_t *ret_start_ms);
+/* Of a day; of a range that is not empty. */
+bool path_parse_movie_day(const char *name, int64_t *ret_start_ms);
+bool path_parse_movie_range(const char *name, int64_t *ret_start_ms,
+			    int64_t *ret_end_ms);
 
 /*
  * A stream's folder.  Its name, except: '.' and '..' are %2E and %2E%2E, a '/'
