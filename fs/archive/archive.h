@@ -182,9 +182,10 @@ void archive_calibrate(struct archive *a, archive_ticket t, int64_t fragment,
 		       archive_fn fn, void *user);
 
 /*
- * Bytes [offset, offset + n) of the fragment's file, fewer only at its end.
- * map is NULL or points at all n bytes; they may be handed to the kernel, but
- * not touched (see store_chunk_map()).  fd and offset always work.  Valid
+ * Bytes [offset, offset + n) of a file, fewer only at its end, as pieces one
+ * after the other: here always one.  map is NULL or points at all n bytes of
+ * the piece; they may be handed to the kernel, but not touched (see
+ * store_chunk_map()), unless fd is -1.  Else fd and offset always work.  Valid
  * during the call only.
  */
 struct archive_piece {
@@ -194,9 +195,20 @@ struct archive_piece {
 	size_t n;
 };
 typedef void (*archive_read_fn)(void *user, int rc,
-				const struct archive_piece *piece);
+				const struct archive_piece *pieces,
+				size_t n_pieces);
 void archive_read(struct archive *a, archive_ticket t, int64_t fragment,
 		  int64_t offset, size_t n, archive_read_fn fn, void *user);
+
+/*
+ * The fragment's file as a whole, once it is all there.  -ENODATA: the service
+ * lists it and, asked again and again, does not have it: a fact about it, not a
+ * moment's trouble (never said of what has only just arrived).  The chunk is
+ * held during the call; its size is the file's, now.  It counts as read.
+ */
+typedef void (*archive_chunk_fn)(void *user, int rc, struct store_chunk *chunk);
+void archive_whole(struct archive *a, archive_ticket t, int64_t fragment,
+		   archive_chunk_fn fn, void *user);
 
 /*
  * For a reader that does not come here for each read: the chunk, whole and

@@ -238,8 +238,10 @@ static void one_missing(struct batch *b, struct download *d)
 		return;
 	}
 	switch (rc) {
-	case -ENODATA: /* listed, and yet never found: not "no such file" */
-		rc = -EIO;
+	case -ENODATA:
+		/* What has only just arrived may still turn up. */
+		if (archive_now_ms(d->a) - d->f.server_ms < CATALOG_SETTLE_MS)
+			rc = -EIO;
 		break;
 	case -ERANGE:
 		rc = -ESTALE;

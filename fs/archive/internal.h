@@ -32,15 +32,16 @@ struct share;
 struct question {
 	struct archive *a;
 	archive_ticket ticket;
-	archive_fn fn;		 /* one of the two */
-	archive_read_fn read_fn; /* is set */
+	archive_fn fn;		   /* one of the three */
+	archive_read_fn read_fn;   /* is */
+	archive_chunk_fn chunk_fn; /* set */
 	void *user;
 	int refs;
 	bool answered;
 
 	uint32_t stream;
 	int64_t start_ms, end_ms, bucket_ms; /* list, survey */
-	int64_t fragment;		     /* calibrate, read */
+	int64_t fragment;		     /* calibrate, read, whole */
 	int64_t offset;			     /* read */
 	size_t n;
 	/* Runs on the network thread once the question is registered. */
@@ -59,6 +60,7 @@ void question_unref(struct question *q);
 void question_answer(struct question *q, int rc);
 void question_answer_piece(struct question *q,
 			   const struct archive_piece *piece);
+void question_answer_chunk(struct question *q, struct store_chunk *chunk);
 /* Answered with 0 after ms whatever happens: what is known must do. */
 void question_patience(struct question *q, int64_t ms);
 /* The same, but not while the service answers, if slowly. */

@@ -103,10 +103,14 @@ static void answer_from(struct download *d, struct store_chunk *chunk)
 		struct question *q = waiters->pdata[i];
 		int64_t n = MIN((int64_t)q->n, size_bytes - q->offset);
 
-		question_answer_piece(
-			q, &(struct archive_piece){.fd = store_chunk_fd(chunk),
-						   .offset = q->offset,
-						   .n = n > 0 ? (size_t)n : 0});
+		if (q->chunk_fn)
+			question_answer_chunk(q, chunk);
+		else
+			question_answer_piece(
+				q, &(struct archive_piece){
+					   .fd = store_chunk_fd(chunk),
+					   .offset = q->offset,
+					   .n = n > 0 ? (size_t)n : 0});
 		question_unref(q);
 	}
 	if (waiters)
@@ -195,6 +199,8 @@ static bool is_there(const struct download *d, const struct question *q,
 {
 	int64_t end = q->offset + (int64_t)q->n;
 
+	if (q->chunk_fn)
+		return false;
 	return end <= have && end < d->f.file_bytes;
 }
 

@@ -47,15 +47,31 @@ static bool settle(struct question *q)
 	return true;
 }
 
+/* Listed, and yet never found: to who reads that is not "no such file". */
+static int reader_errno(int rc)
+{
+	return rc == -ENODATA ? -EIO : rc;
+}
+
 void question_answer(struct question *q, int rc)
 {
 	question_ref(q);
 	if (settle(q)) {
-		if (q->read_fn)
-			q->read_fn(q->user, rc, NULL);
+		if (q->chunk_fn)
+			q->chunk_fn(q->user, rc, NULL);
+		else if (q->read_fn)
+			q->read_fn(q->user, reader_errno(rc), NULL, 0);
 		else
-			q->fn(q->user, rc);
+			q->fn(q->user, reader_errno(rc));
 	}
+	question_unref(q);
+}
+
+void question_answer_chunk(struct question *q, struct store_chunk *chunk)
+{
+	question_ref(q);
+	if (settle(q))
+		q->chunk_fn(q->user, 0, chunk);
 	question_unref(q);
 }
 
@@ -64,7 +80,7 @@ void question_answer_piece(struct question *q,
 {
 	question_ref(q);
 	if (settle(q))
-		q->read_fn(q->user, 0, piece);
+		q->read_fn(q->user, 0, piece, 1);
 	question_unref(q);
 }
 
@@ -154,7 +170,7 @@ static void cancel_here(void *arg)
 	if (q) {
 		question_ref(q);
 		question_answer(q, -EINTR);
-		if (q->read_fn)
+		if (q->read_fn || q->chunk_fn)
 			read_given_up(q);
 		question_unref(q);
 		return;

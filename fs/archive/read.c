@@ -41,6 +41,18 @@ static struct archive_piece piece_of(struct store_chunk *c, int64_t offset,
 	};
 }
 
+static void answer(struct question *q, struct store_chunk *c)
+{
+	struct archive_piece piece;
+
+	if (q->chunk_fn) {
+		question_answer_chunk(q, c);
+		return;
+	}
+	piece = piece_of(c, q->offset, q->n);
+	question_answer_piece(q, &piece);
+}
+
 static void read_again(void *arg)
 {
 	struct question *q = arg;
@@ -56,7 +68,6 @@ void read_begin(struct question *q)
 	struct fragment f;
 	struct stream_state *st;
 	struct store_chunk *c;
-	struct archive_piece piece;
 	struct download *d;
 	int rc = archive_fragment(a, q->fragment, &f);
 
@@ -79,8 +90,7 @@ void read_begin(struct question *q)
 			return;
 		}
 		if (c) {
-			piece = piece_of(c, q->offset, q->n);
-			question_answer_piece(q, &piece);
+			answer(q, c);
 			store_chunk_unref(c);
 			ahead_read(st, &f, false);
 			fetch_schedule(st);
@@ -102,42 +112,82 @@ void read_given_up(struct question *q)
 		batches_prune(d->st);
 }
 
-void archive_read(struct archive *a, archive_ticket t, int64_t fragment,
-		  int64_t offset, size_t n, archive_read_fn fn, void *user)
+/*
+ * 0 and the chunk, a reference; -ENOENT: the network thread has to be asked;
+ * -ESTALE, -EIO.
+ */
+static int at_hand(struct archive *a, int64_t fragment,
+		   struct store_chunk **ret_chunk)
 {
 	struct fragment f;
 	struct store_chunk *c = NULL;
-	struct archive_piece piece;
-	struct question *q;
 	int rc = archive_fragment(a, fragment, &f);
 
-	if (rc == -ENOENT || (rc == 0 && archive_expired(a, &f))) {
-		fn(user, -ESTALE, NULL);
-		return;
-	}
-	if (rc < 0) {
-		fn(user, -EIO, NULL);
-		return;
-	}
+	if (rc == -ENOENT || (rc == 0 && archive_expired(a, &f)))
+		return -ESTALE;
+	if (rc < 0)
+		return -EIO;
 	if (f.file_bytes >= 0)
 		c = find_chunk(a, &f, &rc);
 	if (c && !resized_untold(a, &f)) {
-		piece = piece_of(c, offset, n);
-		fn(user, 0, &piece);
-		store_chunk_unref(c);
-		ahead_hit(a, fragment);
-		return;
+		*ret_chunk = c;
+		return 0;
 	}
 	store_chunk_unref(c);
 	if (rc < 0 && rc != -ENOENT)
 		g_info("fragment %s: the cache cannot be read (%s): fetching "
 		       "it again",
 		       f.number, g_strerror(-rc));
+	return -ENOENT;
+}
+
+void archive_read(struct archive *a, archive_ticket t, int64_t fragment,
+		  int64_t offset, size_t n, archive_read_fn fn, void *user)
+{
+	struct store_chunk *c;
+	struct archive_piece piece;
+	struct question *q;
+	int rc = at_hand(a, fragment, &c);
+
+	if (rc == 0) {
+		piece = piece_of(c, offset, n);
+		fn(user, 0, &piece, 1);
+		store_chunk_unref(c);
+		ahead_hit(a, fragment);
+		return;
+	}
+	if (rc != -ENOENT) {
+		fn(user, rc, NULL, 0);
+		return;
+	}
 	q = question_new(a, t, read_begin, user);
 	q->read_fn = fn;
 	q->fragment = fragment;
 	q->offset = offset;
 	q->n = n;
+	question_ask(q);
+}
+
+void archive_whole(struct archive *a, archive_ticket t, int64_t fragment,
+		   archive_chunk_fn fn, void *user)
+{
+	struct store_chunk *c;
+	struct question *q;
+	int rc = at_hand(a, fragment, &c);
+
+	if (rc == 0) {
+		fn(user, 0, c);
+		store_chunk_unref(c);
+		ahead_hit(a, fragment);
+		return;
+	}
+	if (rc != -ENOENT) {
+		fn(user, rc, NULL);
+		return;
+	}
+	q = question_new(a, t, read_begin, user);
+	q->chunk_fn = fn;
+	q->fragment = fragment;
 	question_ask(q);
 }
 
@@ -190,7 +240,7 @@ void calibration_failed(struct stream_state *st, int64_t fragment, int rc)
 {
 	GPtrArray *all = g_steal_pointer(&st->calibrate_waiters);
 	/* Its own trouble, or everybody's? */
-	bool own = rc == -EIO || rc == -ESTALE;
+	bool own = rc == -EIO || rc == -ENODATA || rc == -ESTALE;
 
 	if (!all)
 		return;

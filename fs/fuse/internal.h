@@ -89,8 +89,9 @@ void *reply_buffer(size_t n);
 struct fuse_entry_param reply_entry(struct fuse_mount *m,
 				    const struct tree_entry *e);
 double reply_attr_seconds(struct fuse_mount *m, const struct tree_entry *e);
-/* The bytes of a piece, or the errno of reading them. */
-void reply_piece(fuse_req_t req, const struct archive_piece *piece);
+/* The bytes of all pieces, or the errno of reading them. */
+void reply_pieces(fuse_req_t req, const struct archive_piece *pieces,
+		  size_t n_pieces);
 /* By the protocol of getxattr(2): size 0 asks for the length. */
 void reply_xattr(fuse_req_t req, int rc, GBytes *value, size_t size);
 /*

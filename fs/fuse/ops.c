@@ -63,7 +63,8 @@ struct reading {
 	fuse_ino_t ino;
 };
 
-static void got_bytes(void *user, int rc, const struct archive_piece *piece)
+static void got_bytes(void *user, int rc, const struct archive_piece *pieces,
+		      size_t n_pieces)
 {
 	g_autofree struct reading *r = user;
 	struct fuse_mount *m = fuse_req_userdata(r->req);
@@ -77,7 +78,7 @@ static void got_bytes(void *user, int rc, const struct archive_piece *piece)
 	if (rc < 0)
 		fuse_reply_err(r->req, -rc);
 	else
-		reply_piece(r->req, piece);
+		reply_pieces(r->req, pieces, n_pieces);
 	if (rc == 0)
 		io_was_read(m, r->ino);
 }

@@ -94,21 +94,62 @@ static int read_all(int fd, void *bytes, size_t n, off_t offset)
 	return 0;
 }
 
-void reply_piece(fuse_req_t req, const struct archive_piece *piece)
-{
-	void *buffer;
-	int rc;
+/* More are gathered first: the kernel's copy of so many is slower than ours. */
+#define IOV_MAX_PIECES 64
 
-	if (piece->map) {
-		fuse_reply_buf(req, (const char *)piece->map, piece->n);
+static bool all_mapped(const struct archive_piece *pieces, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!pieces[i].map)
+			return false;
+	return true;
+}
+
+static void reply_mapped(fuse_req_t req, const struct archive_piece *pieces,
+			 size_t n)
+{
+	struct iovec iov[IOV_MAX_PIECES];
+
+	if (n == 1) { /* without an allocation */
+		fuse_reply_buf(req, (const char *)pieces->map, pieces->n);
 		return;
 	}
-	buffer = reply_buffer(piece->n);
-	rc = read_all(piece->fd, buffer, piece->n, piece->offset);
+	for (size_t i = 0; i < n; i++)
+		iov[i] = (struct iovec){(void *)(uintptr_t)pieces[i].map,
+					pieces[i].n};
+	fuse_reply_iov(req, iov, (int)n);
+}
+
+static int gather(const struct archive_piece *piece, void *to)
+{
+	if (piece->fd >= 0)
+		return read_all(piece->fd, to, piece->n, piece->offset);
+	memcpy(to, piece->map, piece->n);
+	return 0;
+}
+
+void reply_pieces(fuse_req_t req, const struct archive_piece *pieces,
+		  size_t n_pieces)
+{
+	size_t total = 0, used = 0;
+	uint8_t *buffer;
+	int rc = 0;
+
+	if (n_pieces <= IOV_MAX_PIECES && all_mapped(pieces, n_pieces)) {
+		reply_mapped(req, pieces, n_pieces);
+		return;
+	}
+	for (size_t i = 0; i < n_pieces; i++)
+		total += pieces[i].n;
+	buffer = reply_buffer(total);
+	for (size_t i = 0; i < n_pieces && rc == 0; i++) {
+		rc = gather(&pieces[i], buffer + used);
+		used += pieces[i].n;
+	}
 	if (rc < 0)
 		fuse_reply_err(req, -rc);
 	else
-		fuse_reply_buf(req, buffer, piece->n);
+		fuse_reply_buf(req, (const char *)buffer, total);
 }
 
 void reply_xattr(fuse_req_t req, int rc, GBytes *value, size_t size)

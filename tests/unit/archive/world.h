@@ -238,7 +238,7 @@ static G_GNUC_UNUSED void reply_in(void *user, int rc)
 }
 
 static G_GNUC_UNUSED void read_in(void *user, int rc,
-				  const struct archive_piece *p)
+				  const struct archive_piece *p, size_t n_p)
 {
 	struct reply *r = user;
 

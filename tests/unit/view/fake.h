@@ -290,7 +290,7 @@ void archive_read(struct archive *a, archive_ticket t, int64_t fragment,
 {
 	struct archive_piece p = {.fd = -1, .offset = offset, .n = n};
 
-	fn(user, (int)fragment, &p);
+	fn(user, (int)fragment, &p, 1);
 }
 
 int archive_pin(struct archive *a, int64_t fragment,

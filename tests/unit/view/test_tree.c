@@ -713,7 +713,8 @@ static void test_statvfs(void **state)
 	assert_int_equal(st.f_namemax, 255);
 }
 
-static void read_rc(void *user, int rc, const struct archive_piece *piece)
+static void read_rc(void *user, int rc, const struct archive_piece *pieces,
+		    size_t n)
 {
 	*(int *)user = rc;
 }
