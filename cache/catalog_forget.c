@@ -36,15 +36,24 @@ static int by_stream_and_id(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
-static int delete_fragment(struct index_conn *conn, int64_t id)
+static int delete_by_id(struct index_conn *conn, const char *sql, int64_t id)
 {
-	sqlite3_stmt *s = index_prepare(conn,
-					"DELETE FROM fragments WHERE id = ?1");
+	sqlite3_stmt *s = index_prepare(conn, sql);
 
 	if (!s)
 		return -EIO;
 	sqlite3_bind_int64(s, 1, id);
 	return index_exec(s);
+}
+
+static int delete_fragment(struct index_conn *conn, int64_t id)
+{
+	int rc = delete_by_id(conn, "DELETE FROM marks WHERE fragment = ?1",
+			      id);
+
+	return rc ? rc
+		  : delete_by_id(conn, "DELETE FROM fragments WHERE id = ?1",
+				 id);
 }
 
 static int subtract(struct index_conn *conn, uint32_t stream, int64_t n,

@@ -26,7 +26,7 @@ static bool is_null(sqlite3_stmt *s, int column)
 	return sqlite3_column_type(s, column) == SQLITE_NULL;
 }
 
-static int64_t read_slack(sqlite3_stmt *s, int column)
+int64_t fragment_slack(sqlite3_stmt *s, int column)
 {
 	int64_t slack = sqlite3_column_int64(s, column);
 
@@ -45,7 +45,7 @@ void fragment_fill(sqlite3_stmt *s, struct fragment *out)
 	out->size_bytes = sqlite3_column_int64(s, 6);
 	out->shown = !is_null(s, 7);
 	if (out->shown)
-		out->file_bytes = out->size_bytes + read_slack(s, 7);
+		out->file_bytes = out->size_bytes + fragment_slack(s, 7);
 	else if (!is_null(s, 9) && sqlite3_column_int64(s, 9) >= 0)
 		out->file_bytes = out->size_bytes + sqlite3_column_int64(s, 9);
 	else

@@ -58,6 +58,8 @@ int reading_step(struct reading *r);
 	" f.size, f.slack, f.payload,"                                   \
 	" (SELECT slack FROM streams WHERE id = " stream ")"
 void fragment_fill(struct sqlite3_stmt *stmt, struct fragment *out);
+/* Of one column: f.slack, where it is not NULL. */
+int64_t fragment_slack(struct sqlite3_stmt *stmt, int column);
 /* For those outside: its size by the pinned slack, where none was shown. */
 void fragment_pin(const struct catalog *c, struct fragment *f);
 
@@ -92,6 +94,14 @@ int fragment_insert(struct index_conn *conn, uint32_t stream,
 /* What the service says of row now; what was shown of it stays. */
 int fragment_update(struct index_conn *conn, const struct fragment *row,
 		    const struct fragment *f);
+
+/* What is posted to the writer begins with it; job_done() frees it. */
+struct job {
+	catalog_done_fn done;
+	void *user;
+	void (*release)(struct job *job); /* what it holds, or NULL */
+};
+void job_done(void *arg, int rc);
 
 /* Sends what was touched so far to the writer. */
 void touch_flush(struct catalog *c);

@@ -12,13 +12,7 @@
 
 #include <errno.h>
 
-struct job {
-	catalog_done_fn done;
-	void *user;
-	void (*release)(struct job *job);
-};
-
-static void job_done(void *arg, int rc)
+void job_done(void *arg, int rc)
 {
 	struct job *job = arg;
 

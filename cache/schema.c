@@ -66,6 +66,18 @@ static const char fragments_sql[] =
 	" PRIMARY KEY(stream, axis, start_ms)) WITHOUT ROWID;"
 	"CREATE INDEX known_used ON known(used_ms);";
 
+/* What was found out for movies; see catalog_movie.h. */
+static const char movies_sql[] = "CREATE TABLE marks("
+				 " fragment INTEGER PRIMARY KEY,"
+				 " verdict INTEGER NOT NULL,"
+				 " format INTEGER NOT NULL);"
+
+				 "CREATE TABLE formats("
+				 " stream INTEGER NOT NULL,"
+				 " id INTEGER NOT NULL,"
+				 " bytes BLOB NOT NULL,"
+				 " PRIMARY KEY(stream, id));";
+
 /* ---- store ------------------------------------------------------------ */
 
 /*
@@ -151,7 +163,8 @@ static int run_all(sqlite3 *db, const char *const *sql, size_t n)
 
 static int make(sqlite3 *db)
 {
-	const char *const sql[] = {streams_sql, fragments_sql, store_sql};
+	const char *const sql[] = {streams_sql, fragments_sql, movies_sql,
+				   store_sql};
 
 	return run_all(db, sql, G_N_ELEMENTS(sql));
 }
@@ -171,9 +184,27 @@ static int begin_catalog_anew(sqlite3 *db)
 		" WHERE name = 'before';"
 		"UPDATE streams SET mark_ms = 0, chain_ms = 0, fragments = 0,"
 		" total_bytes = 0;",
+		movies_sql,
 	};
+	int rc = run_all(db, sql, G_N_ELEMENTS(sql));
+
+	if (rc == SQLITE_OK)
+		g_message("the cache's index was an older kvsfs's: what is "
+			  "cached stays, fragments are listed again");
+	return rc;
+}
+
+/* Version 2 knew nothing of movies. */
+static int add_movies(sqlite3 *db)
+{
+	const char *const sql[] = {movies_sql};
 
 	return run_all(db, sql, G_N_ELEMENTS(sql));
+}
+
+static bool is_older(int version)
+{
+	return version == 1 || version == 2;
 }
 
 /* Under the write lock. */
@@ -182,16 +213,17 @@ static int make_or_mend(sqlite3 *db, int *ret_version)
 	bool empty;
 	int rc = look(db, &empty, ret_version);
 
-	if (rc != SQLITE_OK || (!empty && *ret_version != 1))
+	if (rc != SQLITE_OK || (!empty && !is_older(*ret_version)))
 		return rc;
-	rc = empty ? make(db) : begin_catalog_anew(db);
-	if (rc != SQLITE_OK)
-		return rc;
-	*ret_version = SCHEMA_VERSION;
-	if (!empty)
-		g_message("the cache's index was an older kvsfs's: what is "
-			  "cached stays, fragments are listed again");
-	return SQLITE_OK;
+	if (empty)
+		rc = make(db);
+	else if (*ret_version == 1)
+		rc = begin_catalog_anew(db);
+	else
+		rc = add_movies(db);
+	if (rc == SQLITE_OK)
+		*ret_version = SCHEMA_VERSION;
+	return rc;
 }
 
 int schema_ensure(sqlite3 *db, int *ret_version)
@@ -199,7 +231,7 @@ int schema_ensure(sqlite3 *db, int *ret_version)
 	bool empty;
 	int rc = look(db, &empty, ret_version);
 
-	if (rc != SQLITE_OK || (!empty && *ret_version != 1))
+	if (rc != SQLITE_OK || (!empty && !is_older(*ret_version)))
 		return rc;
 
 	/* The write lock is where processes that begin together line up. */

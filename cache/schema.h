@@ -11,7 +11,7 @@ struct sqlite3;
 /* "kvsf": file(1) and sqlite3 show it. */
 #define SCHEMA_APPLICATION_ID 0x6b767366
 /* Raise it with every change of a table; test_index pins the layout. */
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
 /*
  * Makes the tables where there are none, and those of older versions anew where

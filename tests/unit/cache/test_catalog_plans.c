@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* No statement's cost grows with what it does not touch. */
+#include "cache/catalog_movie.h"
 #include "tests/unit/cache/catalog_room.h"
 
 /*
@@ -62,11 +63,20 @@ static void do_everything(struct room *r)
 	uint32_t s = any_stream(r);
 	struct fragment f[10], page[10];
 	struct catalog_stream row;
+	enum catalog_verdict verdict;
 	char number[64];
+	void *bytes;
+	size_t n_bytes;
 	int64_t a, b;
 
 	fill(r, s, 0, 3000, 0);
 	for (int axis = 0; axis < 2; axis++) {
+		struct catalog_slot *slots;
+		size_t n;
+
+		catalog_slots(r->c, s, axis, 0, HOUR_MS, 0, INT64_MAX, &slots,
+			      &n);
+		free(slots);
 		know(r, s, axis, 0, HOUR_MS, 1);
 		settle(r);
 		catalog_touch(r->c, s, axis, 0, HOUR_MS);
@@ -84,6 +94,12 @@ static void do_everything(struct room *r)
 	f[0].file_bytes = f[0].size_bytes + 1;
 	catalog_show_one(r->c, &f[0]);
 	catalog_set_payload(r->c, f[0].id, 5, -1, NULL, NULL);
+	catalog_mark(r->c, f[0].id, CATALOG_USABLE, 5, NULL, NULL);
+	catalog_put_format(r->c, s, 5, "x", 1, NULL, NULL);
+	settle(r);
+	assert_int_equal(catalog_mark_get(r->c, f[0].id, &verdict, &a), 0);
+	assert_int_equal(catalog_format_get(r->c, s, 5, &bytes, &n_bytes), 0);
+	free(bytes);
 	f[0].server_ms++;
 	put_fragments(r, s, f, 1);
 	catalog_set_slack(r->c, s, 4096, true, NULL, NULL);

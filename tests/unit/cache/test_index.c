@@ -201,9 +201,11 @@ static void test_layout_is_pinned(void **state)
 {
 	static const char *const want =
 		"chunks: id stream number raw bytes size hash used_ms; "
+		"formats: stream id bytes; "
 		"fragments: id stream number server_ms lead_ms length_ms size "
 		"slack payload; "
 		"known: stream axis start_ms end_ms as_of_ms used_ms; "
+		"marks: fragment verdict format; "
 		"reservations: id proc bytes; "
 		"runs: stream first_id last_id; "
 		"streams: id endpoint arn name created_ms retention_ms mark_ms "
@@ -217,7 +219,7 @@ static void test_layout_is_pinned(void **state)
 				    "SELECT user_version FROM"
 				    " pragma_user_version",
 				    0),
-			 2);
+			 3);
 	assert_int_equal(read_value(r->ix,
 				    "SELECT application_id FROM"
 				    " pragma_application_id",

@@ -106,7 +106,7 @@ static void test_newer_versions_are_left_alone(void **state)
 	int before = warnings;
 
 	assert_int_equal(
-		index_run(r->ix, run_sql, (char[]){"PRAGMA user_version=3"}),
+		index_run(r->ix, run_sql, (char[]){"PRAGMA user_version=4"}),
 		0);
 	assert_int_equal(index_open(r->fd, &none, &error), -EPROTO);
 	assert_null(none);
@@ -118,6 +118,7 @@ static void test_newer_versions_are_left_alone(void **state)
 /* The tables that version 1 had and has no more; the others are the same. */
 static const char version_1[] =
 	"DROP TABLE fragments; DROP TABLE known; DROP TABLE runs;"
+	"DROP TABLE marks; DROP TABLE formats;"
 	"CREATE TABLE fragments(id INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" stream INTEGER NOT NULL, number TEXT NOT NULL, producer_ms INTEGER"
 	" NOT NULL, server_ms INTEGER NOT NULL, length_ms INTEGER NOT NULL,"
@@ -174,6 +175,38 @@ static void test_older_version_is_mended(void **state)
 	assert_false(exists(r, "index.db.damaged"));
 }
 
+/* Version 2 had all tables but those of movies. */
+static void test_version_before_movies_keeps_all(void **state)
+{
+	struct room *r = *state;
+
+	assert_int_equal(
+		index_run(r->ix, run_sql,
+			  (char[]){"DROP TABLE marks; DROP TABLE formats;"
+				   "INSERT INTO fragments(id, stream, number,"
+				   " server_ms, lead_ms, length_ms, size)"
+				   " VALUES(77, 1, x'05', 1, 2, 3, 9);"
+				   "INSERT INTO known VALUES(1, 0, 0, 100, 200,"
+				   " 0); PRAGMA user_version=2;"}),
+		0);
+	reopen(r);
+	assert_int_equal(read_value(r->ix,
+				    "SELECT size FROM fragments WHERE id = 77",
+				    0),
+			 9);
+	assert_int_equal(read_value(r->ix, "SELECT count(*) FROM known", 0), 1);
+	assert_int_equal(read_value(r->ix,
+				    "SELECT (SELECT count(*) FROM marks) +"
+				    " (SELECT count(*) FROM formats)",
+				    0),
+			 0);
+	assert_int_equal(read_value(r->ix,
+				    "SELECT user_version FROM"
+				    " pragma_user_version",
+				    0),
+			 3);
+}
+
 /* What a directory of somebody else's program looks like. */
 static void test_cannot_be_opened(void **state)
 {
@@ -201,6 +234,7 @@ int main(void)
 		T(test_damage_met_later),
 		T(test_newer_versions_are_left_alone),
 		T(test_older_version_is_mended),
+		T(test_version_before_movies_keeps_all),
 		T(test_cannot_be_opened),
 	};
 
