@@ -189,11 +189,11 @@ void ebml_put_uint(GByteArray *out, uint32_t id, uint64_t value)
 	ebml_put_bytes(out, id, (struct ebml_span){bytes, n});
 }
 
-static void put_8(GByteArray *out, uint32_t id, uint64_t bits)
+void ebml_put_uint64(GByteArray *out, uint32_t id, uint64_t value)
 {
 	uint8_t bytes[8];
 
-	ebml_store(bytes, sizeof(bytes), bits);
+	ebml_store(bytes, sizeof(bytes), value);
 	ebml_put_bytes(out, id, (struct ebml_span){bytes, sizeof(bytes)});
 }
 
@@ -202,12 +202,12 @@ void ebml_put_float(GByteArray *out, uint32_t id, double value)
 	uint64_t bits;
 
 	memcpy(&bits, &value, sizeof(bits));
-	put_8(out, id, bits);
+	ebml_put_uint64(out, id, bits);
 }
 
 void ebml_put_date(GByteArray *out, uint32_t id, int64_t ns)
 {
-	put_8(out, id, (uint64_t)ns);
+	ebml_put_uint64(out, id, (uint64_t)ns);
 }
 
 size_t ebml_open(GByteArray *out, uint32_t id)

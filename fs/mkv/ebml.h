@@ -65,6 +65,8 @@ void ebml_put_head(GByteArray *out, uint32_t id, uint64_t size);
 void ebml_put_bytes(GByteArray *out, uint32_t id, struct ebml_span body);
 void ebml_put_text(GByteArray *out, uint32_t id, const char *text);
 void ebml_put_uint(GByteArray *out, uint32_t id, uint64_t value);
+/* In 8 bytes, whatever it is. */
+void ebml_put_uint64(GByteArray *out, uint32_t id, uint64_t value);
 void ebml_put_float(GByteArray *out, uint32_t id, double value);
 void ebml_put_date(GByteArray *out, uint32_t id, int64_t ns);
 

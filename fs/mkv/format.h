@@ -44,14 +44,13 @@ struct mkv_format {
 };
 
 /*
- * Of a fragment's file; *ret_media_at is where its first Cluster begins.  0;
- * -ENODATA: it has no Cluster; -EPROTO: no Tracks, or such that no movie can be
- * made of them (larger than there is room for, a number above 126, a
- * TimestampScale of 0 or more than a second); -EBADMSG; or what the source's
- * read() returned.
+ * Of a fragment's file.  0; -ENODATA: it has no Cluster; -EPROTO: no Tracks, or
+ * such that no movie can be made of them (larger than there is room for, a
+ * number above 126, a TimestampScale of 0 or more than a second); -EBADMSG; or
+ * what the source's read() returned.
  */
 int mkv_format_read(const struct mkv_source *source,
-		    struct mkv_format **ret_format, int64_t *ret_media_at);
+		    struct mkv_format **ret_format);
 void mkv_format_free(struct mkv_format *f); /* NULL is fine */
 
 /* To be kept: the bytes, and the format of the bytes (-EBADMSG). */

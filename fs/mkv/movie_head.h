@@ -48,8 +48,11 @@ struct mkv_movie_head {
 	int64_t slots_bytes; /* all slots together */
 	const struct mkv_chapter *chapters;
 	size_t n_chapters;
-	const struct mkv_cue *cues; /* not read by _bytes() */
-	size_t n_cues;
+	/* How many Cues there is room for.  Some may turn out to be of no use:
+	   nothing else moves. */
+	size_t cues_room;
+	const struct mkv_cue *cues; /* these two are not read by _bytes() */
+	size_t n_cues;		    /* <= cues_room */
 	bool clock; /* a text track "UTC", not default, S_TEXT/UTF8 */
 };
 

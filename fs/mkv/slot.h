@@ -20,8 +20,8 @@
  * where none is one; the first block of all where the track has none) comes to
  * lie on at_ticks: that is what the movie's Cues say.  So the first Cluster's
  * Timestamp is at_ticks less that block's place relative to the first Cluster
- * as sent, the others keep their distance to the first, and all are then held
- * within [from_ticks, to_ticks] and never go back.
+ * as sent, held within [from_ticks, to_ticks]; the others keep their distance
+ * to it, are held within that too, and never go back.
  *
  * The clock (a text track) says UTC, "2026-11-22 13:05:02Z": one block at the
  * slot's beginning, until the next whole second, then one for each second that
@@ -59,11 +59,11 @@ struct mkv_piece {
 struct mkv_slot;
 
 /*
- * media_at as of mkv_format_read().  0; -ENODATA: no Cluster; -EFBIG: it does
+ * 0; -ENODATA: no Cluster; -EFBIG: it does
  * not fit, or all but one byte of the slot are taken (a Void has two at least);
  * -EBADMSG; or what the source's read() returned.
  */
-int mkv_slot_new(const struct mkv_source *source, int64_t media_at,
+int mkv_slot_new(const struct mkv_source *source,
 		 const struct mkv_slot_spec *spec, struct mkv_slot **ret_slot);
 struct mkv_slot *mkv_slot_ref(struct mkv_slot *s); /* atomic */
 void mkv_slot_unref(struct mkv_slot *s);	   /* NULL is fine */

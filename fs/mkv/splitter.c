@@ -198,6 +198,17 @@ int mkv_splitter_next(struct mkv_splitter *s, struct ebml_span *rest,
 	return 0;
 }
 
+uint64_t mkv_splitter_skip(struct mkv_splitter *s, uint64_t n)
+{
+	if (!s->in_leaf)
+		return 0;
+	if (n > s->leaf_left)
+		n = s->leaf_left;
+	s->at += n;
+	s->leaf_left -= n;
+	return n;
+}
+
 int mkv_splitter_finish(const struct mkv_splitter *s)
 {
 	if (!s->in_document && !s->spill_n)

@@ -72,6 +72,12 @@ void mkv_splitter_init(struct mkv_splitter *s);
 int mkv_splitter_next(struct mkv_splitter *s, struct ebml_span *rest,
 		      struct mkv_event *ret_event);
 
+/*
+ * Pass over up to n bytes of the open leaf's payload that are not fed: how
+ * many. What was fed of it is to be taken first.
+ */
+uint64_t mkv_splitter_skip(struct mkv_splitter *s, uint64_t n);
+
 /* Whether the body may end here: 0 or -EBADMSG. */
 int mkv_splitter_finish(const struct mkv_splitter *s);
 
