@@ -160,6 +160,7 @@ static int make_mount(struct mounting *m, const struct fuse_mount_options *f,
 		.gid = (gid_t)m->o->gid,
 		.umask = (mode_t)m->o->umask,
 		.metadata_ttl_ms = m->o->metadata_ttl_ms,
+		.clock = !m->o->no_clock,
 	};
 	int rc;
 

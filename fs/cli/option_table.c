@@ -121,6 +121,8 @@ static const struct option_row rows[] = {
 	 "it may)"},
 	{"raw", KIND_FLAG, FIELD(raw), MOUNT,
 	 .help = "fragments as sent, their header not written anew"},
+	{"no-clock", KIND_FLAG, FIELD(no_clock), MOUNT,
+	 .help = "no text track in movies that shows the time"},
 	{"foreground", KIND_FLAG, FIELD(foreground), MOUNT, .letter = 'f',
 	 .help = "stay in the foreground and log to stderr"},
 	{"log-level", KIND_CHOICE, FIELD(log_level), ANY, .choices = log_levels,

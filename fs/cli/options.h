@@ -42,7 +42,7 @@ struct options {
 	int64_t readahead_bytes;
 	int64_t slack_bytes; /* -1: calibrate */
 	int io;		     /* enum fuse_io */
-	bool raw;
+	bool raw, no_clock;
 	bool foreground;
 	int log_level; /* enum log_level */
 	bool allow_other;

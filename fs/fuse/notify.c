@@ -9,7 +9,7 @@
 #include "fs/base/base.h"
 
 /* One bit for many folders: a name too many is told of at times. */
-#define ABSENT_BITS 32768
+#define KEPT_BITS 32768
 
 struct name {
 	uint64_t parent;
@@ -26,7 +26,7 @@ struct notify {
 	struct notify_kernel k;
 	pthread_t thread;
 	bool started;
-	_Atomic uint32_t absent[ABSENT_BITS / 32];
+	_Atomic uint32_t kept[KEPT_BITS / 32];
 
 	pthread_mutex_t lock; /* guards the rest; nothing is called under it */
 	pthread_cond_t wake;
@@ -67,48 +67,64 @@ static void add_node(struct notify *n, uint64_t node)
 		g_hash_table_add(n->nodes, g_memdup2(&node, sizeof(node)));
 }
 
-static _Atomic uint32_t *absent_word(struct notify *n, uint64_t parent,
-				     uint32_t *ret_bit)
+static _Atomic uint32_t *kept_word(struct notify *n, uint64_t parent,
+				   uint32_t *ret_bit)
 {
 	uint64_t h = parent * UINT64_C(0x9e3779b97f4a7c15) >> 49;
 
 	*ret_bit = UINT32_C(1) << (h % 32);
-	return &n->absent[h / 32 % G_N_ELEMENTS(n->absent)];
+	return &n->kept[h / 32 % G_N_ELEMENTS(n->kept)];
 }
 
-void notify_absent(struct notify *n, uint64_t parent)
+void notify_kept(struct notify *n, uint64_t parent)
 {
 	uint32_t bit;
-	_Atomic uint32_t *word = absent_word(n, parent, &bit);
+	_Atomic uint32_t *word = kept_word(n, parent, &bit);
 
 	atomic_fetch_or(word, bit);
 }
 
-static bool some_absent(struct notify *n, uint64_t parent)
+static bool some_kept(struct notify *n, uint64_t parent)
 {
 	uint32_t bit;
-	_Atomic uint32_t *word = absent_word(n, parent, &bit);
+	_Atomic uint32_t *word = kept_word(n, parent, &bit);
 
 	return atomic_load(word) & bit;
+}
+
+/*
+ * A name takes the folder's lock in the kernel, which a slow request may hold:
+ * only where the kernel may have it.
+ */
+static void add_names(struct notify *n, const struct tree_change *c)
+{
+	for (unsigned i = 0; i < c->n_names; i++) {
+		struct name *name;
+
+		if (!some_kept(n, c->names[i].parent))
+			continue;
+		name = g_new(struct name, 1);
+		name->parent = c->names[i].parent;
+		name->name = g_strdup(c->names[i].name);
+		g_ptr_array_add(n->names, name);
+	}
 }
 
 void notify_added(struct notify *n, const struct tree_change *c)
 {
 	auto_unlock pthread_mutex_t *held = base_lock(&n->lock);
-	struct name *name;
 
 	for (unsigned i = 0; i < c->n_nodes; i++)
 		add_node(n, c->nodes[i]);
-	/*
-	 * A name takes the folder's lock in the kernel, which a slow request
-	 * may hold: only where the kernel may have it.
-	 */
-	if (c->n_nodes > 0 && some_absent(n, c->nodes[0])) {
-		name = g_new(struct name, 1);
-		name->parent = c->nodes[0];
-		name->name = g_strdup(c->name);
-		g_ptr_array_add(n->names, name);
-	}
+	add_names(n, c);
+	pthread_cond_broadcast(&n->wake);
+}
+
+void notify_names(struct notify *n, const struct tree_change *c)
+{
+	auto_unlock pthread_mutex_t *held = base_lock(&n->lock);
+
+	add_names(n, c);
 	pthread_cond_broadcast(&n->wake);
 }
 

@@ -34,15 +34,18 @@ struct notify *notify_new(const struct notify_kernel *k);
 
 /* Any thread; these never block. */
 
-/* The folders of a fragment that was added, and its name in them. */
+/* The folders of a fragment that was added, and its names in them. */
 void notify_added(struct notify *n, const struct tree_change *c);
 /* told(arg) comes on another thread, or from here once it is over. */
 void notify_resized(struct notify *n, uint64_t file, notify_told_fn told,
 		    void *arg);
 /* The node means nothing any more: whoever opens it next must look it up. */
 void notify_stale(struct notify *n, uint64_t node);
-/* The kernel remembers for long that some name is not in the folder. */
-void notify_absent(struct notify *n, uint64_t parent);
+/* The kernel remembers for long what some name in the folder stands for, or
+   that it is not there. */
+void notify_kept(struct notify *n, uint64_t parent);
+/* What the names of a change stand for is another thing now. */
+void notify_names(struct notify *n, const struct tree_change *c);
 void notify_mounted(struct notify *n);
 
 /*

@@ -22,10 +22,12 @@ static void looked_up(void *user, int rc, const struct tree_entry *e)
 		fuse_reply_err(l->req, -rc);
 		return;
 	}
-	if (rc < 0 && e->may_appear)
-		notify_absent(m->notify, l->parent);
+	if (e->may_change)
+		notify_kept(m->notify, l->parent);
 	p = reply_entry(m, e); /* ino 0: the absence may be remembered */
-	fuse_reply_entry(l->req, &p);
+	/* Interrupted: the kernel never learnt of it. */
+	if (fuse_reply_entry(l->req, &p) < 0 && rc == 0)
+		tree_forget(m->t, e->node, 1);
 }
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -122,13 +124,30 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 	fuse_reply_statfs(req, &st);
 }
 
-/*
- * No forget: a node number says what it is, and nothing is kept for it.  No
- * access: default_permissions lets the kernel decide.
- */
+static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n)
+{
+	struct fuse_mount *m = fuse_req_userdata(req);
+
+	tree_forget(m->t, ino, n);
+	fuse_reply_none(req);
+}
+
+static void op_forget_multi(fuse_req_t req, size_t count,
+			    struct fuse_forget_data *forgets)
+{
+	struct fuse_mount *m = fuse_req_userdata(req);
+
+	for (size_t i = 0; i < count; i++)
+		tree_forget(m->t, forgets[i].ino, forgets[i].nlookup);
+	fuse_reply_none(req);
+}
+
+/* No access: default_permissions lets the kernel decide. */
 const struct fuse_lowlevel_ops ops_table = {
 	.init = init_connection,
 	.lookup = op_lookup,
+	.forget = op_forget,
+	.forget_multi = op_forget_multi,
 	.getattr = op_getattr,
 	.open = io_open,
 	.read = op_read,

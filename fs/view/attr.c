@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 
-#include "fs/view/internal.h"
+#include "fs/view/movie.h"
 
 /* What the kernel counts pages in; larger ones confuse its page cache. */
 #define BLKSIZE_BYTES 4096
@@ -98,6 +98,7 @@ void entry_folder(struct tree *t, const struct place *p,
 	case NODE_DAY:
 	case NODE_HOUR:
 	case NODE_MINUTE:
+	case NODE_MOVIE_DAY:
 		set_bucket(t, p, &e);
 		break;
 	case NODE_TOP:
@@ -130,6 +131,20 @@ uint64_t entry_ino(const struct entry_base *b, const struct fragment *f)
 	return node_ino_fragment(b->ino_stream, f->number);
 }
 
+void entry_set_file(const struct tree *t, struct tree_entry *e, uint64_t ino,
+		    int64_t size_bytes, int64_t t_ms)
+{
+	e->st.st_ino = ino;
+	e->st.st_mode = S_IFREG | (0444 & ~t->o.umask);
+	e->st.st_nlink = 1;
+	e->st.st_uid = t->o.uid;
+	e->st.st_gid = t->o.gid;
+	e->st.st_size = size_bytes;
+	e->st.st_blocks = size_bytes / 512 + (size_bytes % 512 != 0);
+	e->st.st_blksize = BLKSIZE_BYTES;
+	set_times(&e->st, t_ms);
+}
+
 void entry_file(const struct entry_base *b, const struct fragment *f,
 		struct tree_entry *ret_entry)
 {
@@ -141,15 +156,8 @@ void entry_file(const struct entry_base *b, const struct fragment *f,
 			       .attr_ttl_ms = MAX(ttl_ms, 0),
 			       .entry_ttl_ms = MAX(ttl_ms, 0)};
 
-	e.st.st_ino = entry_ino(b, f);
-	e.st.st_mode = S_IFREG | (0444 & ~t->o.umask);
-	e.st.st_nlink = 1;
-	e.st.st_uid = t->o.uid;
-	e.st.st_gid = t->o.gid;
-	e.st.st_size = f->file_bytes;
-	e.st.st_blocks = f->file_bytes / 512 + (f->file_bytes % 512 != 0);
-	e.st.st_blksize = BLKSIZE_BYTES;
-	set_times(&e.st, fragment_ms(t, f));
+	entry_set_file(t, &e, entry_ino(b, f), f->file_bytes,
+		       fragment_ms(t, f));
 	*ret_entry = e;
 }
 
@@ -216,10 +224,14 @@ void tree_getattr(struct tree *t, archive_ticket ticket, uint64_t node,
 	struct tree_entry e;
 	int rc = place_at(t, node, &p);
 
+	if (rc == 0 && p.role == ROLE_MOVIE)
+		rc = movie_entry(t, node, &e);
 	if (rc < 0) {
 		fn(user, rc, NULL);
 	} else if (p.role == ROLE_FILE) {
 		entry_give(t, ticket, p.node.fragment, -ESTALE, fn, user);
+	} else if (p.role == ROLE_MOVIE) {
+		fn(user, 0, &e);
 	} else {
 		entry_folder(t, &p, &e);
 		fn(user, 0, &e);

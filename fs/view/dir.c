@@ -1,47 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dir: what is in a folder.  Streams and buckets are gathered when the folder
- * is opened (there are few); fragments are read a page at a time.
- *
- * A cookie is 2 + the place in the listing, after "." and "..".  The kernel
- * asks for the next one, or goes back by less than what it was given last, so
- * where the page before began is remembered; other jumps start anew.
+ * dir: what is in a folder.  Streams, buckets and movies are gathered when the
+ * folder is opened (there are few); fragments are dir_fragments.c's.
  */
 #include <errno.h>
 
-#include "fs/view/internal.h"
-
-/* 120 KiB a handle; at 512 the query is a hundredth of what a row costs. */
-#define PAGE_ROWS    512
-#define FIRST_COOKIE 2
-
-struct cursor {
-	uint64_t row; /* in the listing */
-	int64_t ms, id;
-};
-static const struct cursor beginning = {0, INT64_MIN, 0};
-
-struct tree_dir {
-	struct tree *t;
-	struct place p;
-	bool settled;
-	char name[PATH_NAME_SIZE];
-
-	GPtrArray *streams; /* ROLE_STREAMS: struct archive_stream */
-	GArray *starts;	    /* ROLE_BUCKETS: int64_t */
-
-	/* ROLE_FRAGMENTS */
-	struct entry_base base;
-	struct fragment *page; /* PAGE_ROWS of them; NULL: none read yet */
-	size_t n_rows;
-	struct cursor at, before; /* where page and the one before it begin */
-	bool page_shown;
-};
+#include "fs/base/utc.h"
+#include "fs/view/dir.h"
 
 /* ---- opening ------------------------------------------------------------ */
 
 struct opening {
 	struct tree *t;
+	archive_ticket ticket;
 	uint64_t node;
 	tree_opened_fn fn;
 	void *user;
@@ -54,9 +25,12 @@ static bool settled(struct tree *t, const struct place *p)
 		return true;
 	case ROLE_STREAMS:
 	case ROLE_FILE:
+	case ROLE_MOVIE:
 		return false;
 	case ROLE_BUCKETS:
 	case ROLE_FRAGMENTS:
+	case ROLE_MOVIES:
+	case ROLE_HOUR_MOVIES:
 		break;
 	}
 	/* What begins to expire loses entries without anybody being told. */
@@ -74,6 +48,8 @@ static int dir_fill(struct tree_dir *d)
 		d->streams = archive_streams(d->t->a);
 		return 0;
 	case ROLE_BUCKETS:
+	case ROLE_MOVIES:
+	case ROLE_HOUR_MOVIES:
 		d->starts = g_array_new(FALSE, FALSE, sizeof(int64_t));
 		return bucket_list(d->t, &d->p, d->starts);
 	default:
@@ -102,19 +78,56 @@ static void opened(void *user, int rc)
 	o->fn(o->user, rc, d);
 }
 
-static void survey(struct tree *t, archive_ticket ticket, const struct place *p,
-		   struct opening *o)
+/* The part of it that is in the stream's window; false: none. */
+static bool window_of(struct tree *t, const struct place *p,
+		      int64_t *ret_start_ms, int64_t *ret_end_ms)
 {
 	int64_t start_ms, end_ms;
 
 	bucket_window(t, p->stream, &start_ms, &end_ms);
-	start_ms = MAX(start_ms, p->start_ms);
-	end_ms = MIN(end_ms, p->end_ms);
-	if (start_ms < end_ms)
-		archive_survey(t->a, ticket, p->stream->id, start_ms, end_ms,
-			       path_unit_ms(place_unit(p)), opened, o);
+	*ret_start_ms = MAX(start_ms, p->start_ms);
+	*ret_end_ms = MIN(end_ms, p->end_ms);
+	return *ret_start_ms < *ret_end_ms;
+}
+
+static void survey(struct opening *o, const struct place *p, archive_fn fn)
+{
+	int64_t start_ms, end_ms;
+
+	if (window_of(o->t, p, &start_ms, &end_ms))
+		archive_survey(o->t->a, o->ticket, p->stream->id, start_ms,
+			       end_ms, path_unit_ms(place_unit(p)), fn, o);
 	else /* all that can be there is in the catalog */
 		opened(o, 0);
+}
+
+static bool any_unknown(struct tree *t, const struct place *p, int64_t start_ms,
+			int64_t end_ms)
+{
+	for (; start_ms < end_ms; start_ms += UTC_HOUR_MS)
+		if (archive_state(t->a, p->stream, start_ms,
+				  MIN(start_ms + UTC_HOUR_MS, end_ms)) ==
+		    ARCHIVE_UNKNOWN)
+			return true;
+	return false;
+}
+
+/* A file that is listed is there: what the survey left open is listed. */
+static void hours_surveyed(void *user, int rc)
+{
+	struct opening *o = user;
+	struct tree *t = o->t;
+	struct place auto_place p = {0};
+	int64_t start_ms, end_ms;
+
+	if (rc == 0)
+		rc = place_at(t, o->node, &p);
+	if (rc == 0 && window_of(t, &p, &start_ms, &end_ms) &&
+	    any_unknown(t, &p, utc_floor(start_ms, UTC_HOUR_MS), end_ms))
+		archive_list(t->a, o->ticket, p.stream->id, start_ms, end_ms,
+			     ARCHIVE_LIST_KNOWN, opened, o);
+	else
+		opened(o, rc);
 }
 
 void tree_dir_open(struct tree *t, archive_ticket ticket, uint64_t node,
@@ -124,20 +137,24 @@ void tree_dir_open(struct tree *t, archive_ticket ticket, uint64_t node,
 	struct opening *o;
 	int rc = place_at(t, node, &p);
 
-	if (rc == 0 && p.role == ROLE_FILE)
+	if (rc == 0 && (p.role == ROLE_FILE || p.role == ROLE_MOVIE))
 		rc = -ENOTDIR;
 	if (rc < 0) {
 		fn(user, rc, NULL);
 		return;
 	}
 	o = g_new(struct opening, 1);
-	*o = (struct opening){t, node, fn, user};
+	*o = (struct opening){t, ticket, node, fn, user};
 	switch (p.role) {
 	case ROLE_STREAMS:
 		archive_refresh_streams(t->a, ticket, opened, o);
 		break;
 	case ROLE_BUCKETS:
-		survey(t, ticket, &p, o);
+	case ROLE_MOVIES:
+		survey(o, &p, opened);
+		break;
+	case ROLE_HOUR_MOVIES:
+		survey(o, &p, hours_surveyed);
 		break;
 	case ROLE_FRAGMENTS:
 		archive_list(t->a, ticket, p.stream->id, p.start_ms, p.end_ms,
@@ -145,6 +162,7 @@ void tree_dir_open(struct tree *t, archive_ticket ticket, uint64_t node,
 		break;
 	case ROLE_TOPS:
 	case ROLE_FILE:
+	case ROLE_MOVIE:
 		opened(o, 0);
 		break;
 	}
@@ -209,7 +227,7 @@ static int tops_at(struct tree_dir *d, uint64_t row, bool attributes,
 		p = place_top(&d->p, top);
 		g_strlcpy(d->name, top_name(top), sizeof(d->name));
 		folder_entry(d, &p, attributes, e);
-		e->next = FIRST_COOKIE + top + 1;
+		e->next = DIR_FIRST_COOKIE + top + 1;
 		return 1;
 	}
 	return 0;
@@ -226,7 +244,7 @@ static int streams_at(struct tree_dir *d, uint64_t row, bool attributes,
 		    path_stream(s->name, d->name) == 0)
 			continue;
 		folder_entry(d, &p, attributes, e);
-		e->next = FIRST_COOKIE + row + 1;
+		e->next = DIR_FIRST_COOKIE + row + 1;
 		return 1;
 	}
 	return 0;
@@ -242,129 +260,30 @@ static int buckets_at(struct tree_dir *d, uint64_t row, bool attributes,
 	p = place_bucket(d->t, &d->p, g_array_index(d->starts, int64_t, row));
 	path_bucket(place_unit(&d->p), p.start_ms, d->name);
 	folder_entry(d, &p, attributes, e);
-	e->next = FIRST_COOKIE + row + 1;
+	e->next = DIR_FIRST_COOKIE + row + 1;
 	return 1;
 }
 
-/* ---- fragments ---------------------------------------------------------- */
+/* ---- movies -------------------------------------------------------------- */
 
 /*
- * The catalog has made room meanwhile, and what is left is not all.  Each page
- * counts as a use, so that takes a budget smaller than what is being read.
+ * Names only: how large a movie is says its listing in full.  The number is not
+ * the movie's own either, which it has from its layout.
  */
-static bool is_forgotten(const struct tree_dir *d)
+static int hour_movies_at(struct tree_dir *d, uint64_t row,
+			  struct tree_dirent *e)
 {
-	const struct place *p = &d->p;
-	int64_t alive_ms = archive_alive_ms(d->t->a, p->stream);
-	enum catalog_knowledge k;
+	int64_t start_ms;
 
-	return alive_ms < p->end_ms &&
-	       (catalog_knowledge(d->t->c, p->stream->id, d->t->o.axis,
-				  MAX(p->start_ms, alive_ms), p->end_ms,
-				  &k) < 0 ||
-		k == CATALOG_UNKNOWN);
-}
-
-/* Read the page that begins there.  How many rows, or -errno. */
-static int page_read(struct tree_dir *d, const struct cursor *from)
-{
-	const struct place *p = &d->p;
-	int n;
-
-	if (!d->page)
-		d->page = g_new(struct fragment, PAGE_ROWS);
-	catalog_touch(d->t->c, p->stream->id, d->t->o.axis, p->start_ms,
-		      p->end_ms);
-	n = catalog_page(d->t->c, p->stream->id, d->t->o.axis, p->start_ms,
-			 p->end_ms, archive_alive_ms(d->t->a, p->stream),
-			 from->ms, from->id, d->page, PAGE_ROWS);
-	if (n < 0) { /* the next call reads anew, or it would see the end */
-		g_clear_pointer(&d->page, g_free);
-		return n;
-	}
-	if (n < PAGE_ROWS && is_forgotten(d)) {
-		g_clear_pointer(&d->page, g_free);
-		return -EIO;
-	}
-	d->n_rows = (size_t)n;
-	d->at = *from;
-	d->page_shown = false;
-	entry_base_init(&d->base, d->t, p->stream);
-	return n;
-}
-
-/* 1 and the row is in the page, 0 at the end, or -errno. */
-static int page_with(struct tree_dir *d, uint64_t row)
-{
-	int n = 1;
-
-	if (!d->page || row < d->at.row) {
-		struct cursor from = beginning;
-
-		if (d->page && row >= d->before.row)
-			from = d->before;
-		d->before = beginning;
-		n = page_read(d, &from);
-	}
-	while (n > 0 && row >= d->at.row + d->n_rows) {
-		struct cursor next, was = d->at;
-
-		if (d->n_rows == 0) /* at is the end */
-			return 0;
-		next.row = d->at.row + d->n_rows;
-		next.ms = fragment_ms(d->t, &d->page[d->n_rows - 1]);
-		next.id = d->page[d->n_rows - 1].id;
-		n = page_read(d, &next);
-		d->before = was;
-	}
-	return n < 0 ? n : n > 0;
-}
-
-/* Sizes that the kernel is about to be told stay what they are. */
-static void show_page(struct tree_dir *d)
-{
-	const struct fragment *first = &d->page[0];
-	const struct fragment *last = &d->page[d->n_rows - 1];
-
-	if (d->page_shown)
-		return;
-	d->page_shown = true;
-	for (const struct fragment *f = first; f <= last; f++) {
-		if (f->shown || f->file_bytes < 0)
-			continue;
-		/* Read in one go, so the slack is that of all. */
-		catalog_show(d->t->c, d->p.stream->id, d->t->o.axis,
-			     fragment_ms(d->t, first),
-			     fragment_ms(d->t, last) + 1,
-			     f->file_bytes - f->size_bytes);
-		return;
-	}
-}
-
-static int fragments_at(struct tree_dir *d, uint64_t row, bool attributes,
-			struct tree_dirent *e)
-{
-	const struct fragment *f;
-	int rc;
-
-	do {
-		rc = page_with(d, row);
-		if (rc <= 0)
-			return rc;
-		f = &d->page[row++ - d->at.row];
-	} while (path_fragment(fragment_ms(d->t, f), f->number, d->name) == 0);
+	if (row >= d->starts->len)
+		return 0;
+	start_ms = g_array_index(d->starts, int64_t, row);
+	path_movie(PATH_HOUR, start_ms, d->name);
 	e->name = d->name;
 	e->type = S_IFREG;
-	e->next = FIRST_COOKIE + row;
-	/* Without a size to show, names do not wait for one. */
-	if (attributes && f->file_bytes >= 0) {
-		show_page(d);
-		entry_file(&d->base, f, &e->entry);
-		e->node = e->entry.node;
-		e->ino = e->entry.st.st_ino;
-	} else {
-		e->ino = entry_ino(&d->base, f);
-	}
+	e->ino = node_ino_movie(node_ino_stream(d->p.stream->arn), start_ms,
+				start_ms + UTC_HOUR_MS, 0);
+	e->next = DIR_FIRST_COOKIE + row + 1;
 	return 1;
 }
 
@@ -374,9 +293,9 @@ int tree_dir_at(struct tree_dir *d, uint64_t cookie, bool attributes,
 	struct tree_dirent e = {0};
 	int rc = 0;
 
-	if (cookie < FIRST_COOKIE)
+	if (cookie < DIR_FIRST_COOKIE)
 		return dots_at(d, cookie, ret_entry);
-	cookie -= FIRST_COOKIE;
+	cookie -= DIR_FIRST_COOKIE;
 	switch (d->p.role) {
 	case ROLE_STREAMS:
 		rc = streams_at(d, cookie, attributes, &e);
@@ -385,12 +304,17 @@ int tree_dir_at(struct tree_dir *d, uint64_t cookie, bool attributes,
 		rc = tops_at(d, cookie, attributes, &e);
 		break;
 	case ROLE_BUCKETS:
+	case ROLE_MOVIES:
 		rc = buckets_at(d, cookie, attributes, &e);
 		break;
+	case ROLE_HOUR_MOVIES:
+		rc = hour_movies_at(d, cookie, &e);
+		break;
 	case ROLE_FRAGMENTS:
-		rc = fragments_at(d, cookie, attributes, &e);
+		rc = dir_fragments_at(d, cookie, attributes, &e);
 		break;
 	case ROLE_FILE:
+	case ROLE_MOVIE:
 		break;
 	}
 	if (rc > 0)

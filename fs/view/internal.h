@@ -14,27 +14,33 @@
 
 #define TREE_FOR_EVER INT64_MAX
 
+struct movies;
+
 struct tree {
 	struct archive *a;
 	struct catalog *c;
 	struct tree_options o;
+	struct movies *movies;
 };
 
 /* ---- what a number means (place.c) -------------------------------------- */
 
 enum role {
-	ROLE_STREAMS,	/* the root of a pattern: a folder for each stream */
-	ROLE_TOPS,	/* a stream: fragments/ */
-	ROLE_BUCKETS,	/* holds the folders of days, hours or minutes */
-	ROLE_FRAGMENTS, /* the innermost bucket: holds files */
-	ROLE_FILE
+	ROLE_STREAMS,	  /* the root of a pattern: a folder for each stream */
+	ROLE_TOPS,	  /* a stream: fragments/ and movies/ */
+	ROLE_BUCKETS,	  /* holds the folders of days, hours or minutes */
+	ROLE_FRAGMENTS,	  /* the innermost bucket: holds files */
+	ROLE_FILE,	  /* a fragment */
+	ROLE_MOVIES,	  /* movies/: folders of days, and movies by name */
+	ROLE_HOUR_MOVIES, /* a day of it: a movie for each hour */
+	ROLE_MOVIE
 };
 
 struct place {
 	struct node node;
 	enum role role;
 	GPtrArray *streams;		     /* keeps stream alive */
-	const struct archive_stream *stream; /* NULL: ROLE_STREAMS, ROLE_FILE */
+	const struct archive_stream *stream; /* NULL: ROLE_STREAMS, files */
 	int64_t start_ms, end_ms; /* what it holds; fragments/: all of time */
 };
 
@@ -52,6 +58,7 @@ struct place place_bucket(const struct tree *t, const struct place *p,
 			  int64_t start_ms);
 
 /* The folders of a stream.  NULL past the last one. */
+#define TOP_MOVIES 1
 const char *top_name(unsigned top);
 bool top_shown(const struct tree *t, unsigned top);
 
@@ -108,6 +115,9 @@ struct entry_base {
 void entry_base_init(struct entry_base *b, struct tree *t,
 		     const struct archive_stream *s);
 uint64_t entry_ino(const struct entry_base *b, const struct fragment *f);
+/* What all files have in common. */
+void entry_set_file(const struct tree *t, struct tree_entry *e, uint64_t ino,
+		    int64_t size_bytes, int64_t t_ms);
 /* f->file_bytes is known. */
 void entry_file(const struct entry_base *b, const struct fragment *f,
 		struct tree_entry *ret_entry);

@@ -7,7 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "fs/view/internal.h"
+#include "fs/base/utc.h"
+#include "fs/view/movie.h"
 
 struct lookup {
 	struct tree *t;
@@ -160,7 +161,7 @@ static void absent_now(const struct lookup *l, const struct place *p)
 
 	if (archive_settled(l->t->a, p->stream->id, p->start_ms, p->end_ms)) {
 		e.entry_ttl_ms = TREE_FOR_EVER;
-		e.may_appear = true;
+		e.may_change = true;
 	}
 	l->fn(l->user, -ENOENT, &e);
 }
@@ -232,6 +233,39 @@ static void in_fragments(struct lookup *l, const struct place *p)
 			     g_memdup2(l, sizeof(*l)));
 }
 
+/* ---- movies ---------------------------------------------------------------
+ */
+
+static void movie(const struct lookup *l, const struct place *p,
+		  int64_t start_ms, int64_t end_ms, bool reach)
+{
+	const struct movie_range r = {p->stream->id, start_ms, end_ms, reach};
+
+	movie_lookup(l->t, l->ticket, p->stream, &r, l->fn, l->user);
+}
+
+static void in_hour_movies(struct lookup *l, const struct place *p)
+{
+	int64_t start_ms;
+
+	if (path_parse_movie_hour(p->start_ms, l->name, &start_ms))
+		movie(l, p, start_ms, start_ms + UTC_HOUR_MS, false);
+	else
+		absent(l, TREE_FOR_EVER);
+}
+
+static void in_movies(struct lookup *l, const struct place *p)
+{
+	int64_t start_ms, end_ms;
+
+	if (path_parse_movie_day(l->name, &start_ms))
+		movie(l, p, start_ms, start_ms + UTC_DAY_MS, false);
+	else if (path_parse_movie_range(l->name, &start_ms, &end_ms))
+		movie(l, p, start_ms, end_ms, true);
+	else
+		in_buckets(l, p);
+}
+
 void tree_lookup(struct tree *t, archive_ticket ticket, uint64_t parent,
 		 const char *name, tree_entry_fn fn, void *user)
 {
@@ -264,7 +298,14 @@ void tree_lookup(struct tree *t, archive_ticket ticket, uint64_t parent,
 	case ROLE_FRAGMENTS:
 		in_fragments(&l, &p);
 		break;
+	case ROLE_MOVIES:
+		in_movies(&l, &p);
+		break;
+	case ROLE_HOUR_MOVIES:
+		in_hour_movies(&l, &p);
+		break;
 	case ROLE_FILE:
+	case ROLE_MOVIE:
 		fn(user, -ENOTDIR, NULL);
 		break;
 	}

@@ -33,6 +33,7 @@ uint64_t node_number(const struct node *n)
 	case NODE_DAY:
 	case NODE_HOUR:
 	case NODE_MINUTE:
+	case NODE_MOVIE_DAY:
 		if (n->start_ms < PATH_FIRST_MS || n->start_ms >= PATH_END_MS)
 			return 0;
 		return folder_number(n,
@@ -43,15 +44,23 @@ uint64_t node_number(const struct node *n)
 			return 0;
 		return (uint64_t)NODE_FRAGMENT << KIND_SHIFT |
 		       (uint64_t)n->fragment;
+	case NODE_MOVIE:
+		return (uint64_t)NODE_MOVIE << KIND_SHIFT |
+		       (n->movie & ROW_MASK);
 	}
 	return 0;
 }
 
 static int64_t unit_ms(enum node_kind kind)
 {
-	return kind == NODE_DAY	   ? UTC_DAY_MS
-	       : kind == NODE_HOUR ? UTC_HOUR_MS
-				   : UTC_MINUTE_MS;
+	switch (kind) {
+	case NODE_HOUR:
+		return UTC_HOUR_MS;
+	case NODE_MINUTE:
+		return UTC_MINUTE_MS;
+	default:
+		return UTC_DAY_MS;
+	}
 }
 
 bool node_parse(uint64_t number, struct node *ret_node)
@@ -76,6 +85,7 @@ bool node_parse(uint64_t number, struct node *ret_node)
 	case NODE_DAY:
 	case NODE_HOUR:
 	case NODE_MINUTE:
+	case NODE_MOVIE_DAY:
 		n.start_ms = PATH_FIRST_MS + (int64_t)low * UTC_MINUTE_MS;
 		if (utc_floor(n.start_ms, unit_ms(n.kind)) != n.start_ms)
 			return false;
@@ -83,6 +93,10 @@ bool node_parse(uint64_t number, struct node *ret_node)
 	case NODE_FRAGMENT:
 		n.stream = 0;
 		n.fragment = (int64_t)(number & ROW_MASK);
+		break;
+	case NODE_MOVIE:
+		n.stream = 0;
+		n.movie = number & ROW_MASK;
 		break;
 	default:
 		return false;
@@ -138,13 +152,29 @@ uint64_t node_ino_fragment(uint64_t ino_stream, const char *number)
 	return finish(fnv_string(ino_stream, number));
 }
 
+static uint64_t fnv_words(uint64_t h, const uint64_t *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		for (unsigned shift = 0; shift < 64; shift += 8)
+			h = (h ^ (words[i] >> shift & 0xff)) * FNV_PRIME;
+	return h;
+}
+
+uint64_t node_ino_movie(uint64_t ino_stream, int64_t start_ms, int64_t end_ms,
+			uint64_t fingerprint)
+{
+	const uint8_t kind = NODE_MOVIE;
+	const uint64_t key[] = {(uint64_t)start_ms, (uint64_t)end_ms,
+				fingerprint};
+
+	return finish(fnv_words(fnv(ino_stream, &kind, 1), key, 3));
+}
+
 uint64_t node_ino_folder(uint64_t ino_stream, const struct node *n)
 {
 	uint64_t low = n->kind == NODE_TOP ? n->top : (uint64_t)n->start_ms;
 	/* A kind below '0' cannot begin a fragment number. */
-	uint8_t key[9] = {(uint8_t)n->kind};
+	const uint8_t kind = (uint8_t)n->kind;
 
-	for (unsigned i = 0; i < 8; i++)
-		key[1 + i] = (uint8_t)(low >> 8 * i);
-	return finish(fnv(ino_stream, key, sizeof(key)));
+	return finish(fnv_words(fnv(ino_stream, &kind, 1), &low, 1));
 }

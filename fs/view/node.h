@@ -5,12 +5,13 @@
  *
  * A node number is an address.  It can be read back into what it names (kind,
  * stream, start of the bucket; or the fragment's row in the catalog), so that
- * nothing has to be kept for what was looked up.  It is good for one machine's
- * catalog only.
+ * nothing has to be kept for what was looked up (but for movies).  It is good
+ * for one machine's catalog only.
  *
  *     root       1
  *     folder     kind:4  stream:27  top folder or minutes since 0001-01-01:33
  *     fragment   kind:4  row of the catalog:60
+ *     movie      kind:4  a hash of its layout:60; what that is, movies.h keeps
  *
  * An inode number is a hash of what the thing is: stream ARN and fragment
  * number, or stream ARN, kind and start.  It cannot be read back; it is the
@@ -34,6 +35,8 @@ enum node_kind {
 	NODE_HOUR,
 	NODE_MINUTE,
 	NODE_FRAGMENT,
+	NODE_MOVIE_DAY, /* a folder of movies: as NODE_DAY */
+	NODE_MOVIE,
 };
 
 struct node {
@@ -42,7 +45,10 @@ struct node {
 	unsigned top;	  /* of NODE_TOP: which */
 	int64_t start_ms; /* of a bucket: a whole minute */
 	int64_t fragment; /* of NODE_FRAGMENT: its row */
+	uint64_t movie;	  /* of NODE_MOVIE: its layout, NODE_MOVIE_BITS */
 };
+
+#define NODE_MOVIE_BITS 60
 
 /* 0 where it has no number (a stream's or row's id beyond the bits for it). */
 uint64_t node_number(const struct node *n);
@@ -53,6 +59,9 @@ bool node_parse(uint64_t number, struct node *ret_node);
 uint64_t node_ino_stream(const char *arn);
 /* st_ino; never 0 or 1. */
 uint64_t node_ino_fragment(uint64_t ino_stream, const char *number);
+/* Of a movie: as its range and its layout are. */
+uint64_t node_ino_movie(uint64_t ino_stream, int64_t start_ms, int64_t end_ms,
+			uint64_t fingerprint);
 /* Of a folder; only kind, top and start_ms are read. */
 uint64_t node_ino_folder(uint64_t ino_stream, const struct node *n);
 

@@ -13,6 +13,7 @@ static const struct top {
 	unsigned view;
 } tops[] = {
 	{"fragments", TREE_FRAGMENTS},
+	{"movies", TREE_MOVIES},
 };
 
 const char *top_name(unsigned top)
@@ -22,13 +23,7 @@ const char *top_name(unsigned top)
 
 bool top_shown(const struct tree *t, unsigned top)
 {
-	unsigned all = 0;
-
-	for (unsigned i = 0; i < G_N_ELEMENTS(tops); i++)
-		all |= tops[i].view;
-	/* A view of which nothing exists would be an empty mount. */
-	return top < G_N_ELEMENTS(tops) &&
-	       (!(t->o.view & all) || (t->o.view & tops[top].view));
+	return top < G_N_ELEMENTS(tops) && (t->o.view & tops[top].view);
 }
 
 /* ---- folders ------------------------------------------------------------ */
@@ -38,14 +33,35 @@ static enum node_kind innermost(const struct tree *t)
 	return (enum node_kind)(NODE_DAY + t->o.bucket);
 }
 
+static enum path_unit unit_of(enum node_kind kind)
+{
+	switch (kind) {
+	case NODE_HOUR:
+		return PATH_HOUR;
+	case NODE_MINUTE:
+		return PATH_MINUTE;
+	default:
+		return PATH_DAY;
+	}
+}
+
 static void set_bucket(const struct tree *t, struct place *p)
 {
-	static const enum path_unit units[] = {PATH_DAY, PATH_HOUR,
-					       PATH_MINUTE};
-
-	p->role = p->node.kind == innermost(t) ? ROLE_FRAGMENTS : ROLE_BUCKETS;
+	if (p->node.kind == NODE_MOVIE_DAY)
+		p->role = ROLE_HOUR_MOVIES;
+	else if (p->node.kind == innermost(t))
+		p->role = ROLE_FRAGMENTS;
+	else
+		p->role = ROLE_BUCKETS;
 	p->start_ms = p->node.start_ms;
-	p->end_ms = p->start_ms + path_unit_ms(units[p->node.kind - NODE_DAY]);
+	p->end_ms = p->start_ms + path_unit_ms(unit_of(p->node.kind));
+}
+
+static void set_top(struct place *p)
+{
+	p->role = p->node.top == TOP_MOVIES ? ROLE_MOVIES : ROLE_BUCKETS;
+	p->start_ms = PATH_FIRST_MS;
+	p->end_ms = PATH_END_MS;
 }
 
 struct place place_stream(const struct archive_stream *s)
@@ -59,19 +75,20 @@ struct place place_stream(const struct archive_stream *s)
 
 struct place place_top(const struct place *p, unsigned top)
 {
-	return (struct place){
+	struct place child = {
 		.node = {.kind = NODE_TOP, .stream = p->stream->id, .top = top},
-		.role = ROLE_BUCKETS,
 		.stream = p->stream,
-		.start_ms = PATH_FIRST_MS,
-		.end_ms = PATH_END_MS,
 	};
+
+	set_top(&child);
+	return child;
 }
 
 enum path_unit place_unit(const struct place *p)
 {
 	switch (p->node.kind) {
 	case NODE_DAY:
+	case NODE_MOVIE_DAY:
 		return PATH_HOUR;
 	case NODE_HOUR:
 		return PATH_MINUTE;
@@ -83,8 +100,9 @@ enum path_unit place_unit(const struct place *p)
 struct place place_bucket(const struct tree *t, const struct place *p,
 			  int64_t start_ms)
 {
+	enum node_kind kind = (enum node_kind)(NODE_DAY + place_unit(p));
 	struct place child = {
-		.node = {.kind = (enum node_kind)(NODE_DAY + place_unit(p)),
+		.node = {.kind = p->role == ROLE_MOVIES ? NODE_MOVIE_DAY : kind,
 			 .stream = p->stream->id,
 			 .start_ms = start_ms},
 		.stream = p->stream,
@@ -125,10 +143,11 @@ static int below_root_at(struct tree *t, struct place *p)
 	case NODE_TOP:
 		if (!top_shown(t, p->node.top))
 			return -ESTALE;
-		p->role = ROLE_BUCKETS;
-		p->start_ms = PATH_FIRST_MS;
-		p->end_ms = PATH_END_MS;
+		set_top(p);
 		return 0;
+	case NODE_MOVIE_DAY:
+		set_bucket(t, p);
+		return top_shown(t, TOP_MOVIES) ? 0 : -ESTALE;
 	default:
 		set_bucket(t, p);
 		return p->node.kind <= innermost(t) ? 0 : -ESTALE;
@@ -148,6 +167,9 @@ int place_at(struct tree *t, uint64_t number, struct place *ret_place)
 		break;
 	case NODE_FRAGMENT:
 		p.role = ROLE_FILE;
+		break;
+	case NODE_MOVIE:
+		p.role = ROLE_MOVIE;
 		break;
 	default:
 		rc = below_root_at(t, &p);
@@ -207,6 +229,10 @@ uint64_t place_parent_ino(const struct tree *t, const struct place *p)
 		break;
 	case NODE_DAY:
 		n.kind = NODE_TOP;
+		break;
+	case NODE_MOVIE_DAY:
+		n.kind = NODE_TOP;
+		n.top = TOP_MOVIES;
 		break;
 	case NODE_HOUR:
 		n.kind = NODE_DAY;

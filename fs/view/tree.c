@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "fs/base/utc.h"
-#include "fs/view/internal.h"
+#include "fs/view/movie.h"
 
 struct tree *tree_new(struct archive *a, const struct tree_options *o)
 {
@@ -13,12 +13,24 @@ struct tree *tree_new(struct archive *a, const struct tree_options *o)
 	t->a = a;
 	t->c = archive_catalog(a);
 	t->o = *o;
+	t->movies = movies_new();
 	return t;
 }
 
 void tree_free(struct tree *t)
 {
+	if (!t)
+		return;
+	movies_free(t->movies);
 	g_free(t);
+}
+
+void tree_forget(struct tree *t, uint64_t node, uint64_t n)
+{
+	struct node where;
+
+	if (node_parse(node, &where) && where.kind == NODE_MOVIE)
+		movies_forget(t->movies, node, n);
 }
 
 void tree_read(struct tree *t, archive_ticket ticket, uint64_t node,
@@ -27,9 +39,11 @@ void tree_read(struct tree *t, archive_ticket ticket, uint64_t node,
 	struct node where;
 
 	if (!node_parse(node, &where))
-		fn(user, -ESTALE, NULL);
+		fn(user, -ESTALE, NULL, 0);
+	else if (where.kind == NODE_MOVIE)
+		movie_read(t, ticket, node, offset, n, fn, user);
 	else if (where.kind != NODE_FRAGMENT)
-		fn(user, -EISDIR, NULL);
+		fn(user, -EISDIR, NULL, 0);
 	else
 		archive_read(t->a, ticket, where.fragment, offset, n, fn, user);
 }
@@ -40,6 +54,8 @@ int tree_pin(struct tree *t, uint64_t node, struct store_chunk **ret_chunk)
 
 	if (!node_parse(node, &where))
 		return -ESTALE;
+	if (where.kind == NODE_MOVIE) /* made of many chunks */
+		return movie_open(t, node) == -ESTALE ? -ESTALE : -ENOENT;
 	if (where.kind != NODE_FRAGMENT)
 		return -EISDIR;
 	return archive_pin(t->a, where.fragment, ret_chunk);
@@ -85,6 +101,16 @@ void tree_statvfs(struct tree *t, struct statvfs *ret_stat)
 	};
 }
 
+/* ---- what the kernel must forget ------------------------------------------
+ */
+
+static void add_name(struct tree_change *c, uint64_t parent, const char *name)
+{
+	c->names[c->n_names].parent = parent;
+	g_strlcpy(c->names[c->n_names].name, name, sizeof(c->names[0].name));
+	c->n_names++;
+}
+
 static void add_node(struct tree_change *c, const struct node *n)
 {
 	uint64_t number = node_number(n);
@@ -93,27 +119,56 @@ static void add_node(struct tree_change *c, const struct node *n)
 		c->nodes[c->n_nodes++] = number;
 }
 
+static void add_buckets(const struct tree *t, uint32_t stream, int64_t t_ms,
+			struct tree_change *c)
+{
+	struct node n = {.stream = stream};
+
+	for (int kind = NODE_DAY + (int)t->o.bucket; kind >= NODE_DAY; kind--) {
+		enum path_unit unit = (enum path_unit)(kind - NODE_DAY);
+
+		n.kind = (enum node_kind)kind;
+		n.start_ms = utc_floor(t_ms, path_unit_ms(unit));
+		add_node(c, &n);
+	}
+	n.kind = NODE_TOP;
+	add_node(c, &n);
+}
+
+/* Ranges have names that nobody can list: the kernel never keeps them long. */
+static void add_movies(uint32_t stream, int64_t t_ms, struct tree_change *c)
+{
+	const struct node top = {
+		.kind = NODE_TOP, .stream = stream, .top = TOP_MOVIES};
+	const struct node day = {.kind = NODE_MOVIE_DAY,
+				 .stream = stream,
+				 .start_ms = utc_floor(t_ms, UTC_DAY_MS)};
+	char name[PATH_NAME_SIZE];
+
+	add_node(c, &day);
+	add_node(c, &top);
+	path_movie(PATH_HOUR, utc_floor(t_ms, UTC_HOUR_MS), name);
+	add_name(c, node_number(&day), name);
+	path_movie(PATH_DAY, day.start_ms, name);
+	add_name(c, node_number(&top), name);
+}
+
 void tree_change_of(struct tree *t, const struct fragment *f,
 		    struct tree_change *ret_change)
 {
 	struct tree_change c = {0};
-	struct node n = {.kind = NODE_FRAGMENT, .fragment = f->id};
+	const struct node n = {.kind = NODE_FRAGMENT, .fragment = f->id};
 	int64_t t_ms = fragment_ms(t, f);
+	char name[PATH_NAME_SIZE];
 
 	c.file = node_number(&n);
 	/* What has no name is in no folder. */
-	if (path_fragment(t_ms, f->number, c.name) > 0) {
-		n.stream = f->stream;
-		for (int kind = NODE_DAY + (int)t->o.bucket; kind >= NODE_DAY;
-		     kind--) {
-			enum path_unit unit = (enum path_unit)(kind - NODE_DAY);
-
-			n.kind = (enum node_kind)kind;
-			n.start_ms = utc_floor(t_ms, path_unit_ms(unit));
-			add_node(&c, &n);
-		}
-		n.kind = NODE_TOP;
-		add_node(&c, &n);
+	if (path_fragment(t_ms, f->number, name) > 0) {
+		add_buckets(t, f->stream, t_ms, &c);
+		if (c.n_nodes > 0)
+			add_name(&c, c.nodes[0], name);
+		if (top_shown(t, TOP_MOVIES))
+			add_movies(f->stream, t_ms, &c);
 	}
 	*ret_change = c;
 }

@@ -44,6 +44,7 @@ struct tree_options {
 	gid_t gid;
 	mode_t umask; /* taken from 0755 and 0444 */
 	int64_t metadata_ttl_ms;
+	bool clock; /* movies have a text track that says when it is */
 };
 
 struct tree;
@@ -55,9 +56,10 @@ struct tree_entry {
 	uint64_t node;
 	struct stat st;
 	int64_t attr_ttl_ms, entry_ttl_ms;
-	/* Of an absence to be remembered for long: should the name come to be
-	   after all, the kernel has to be told (tree_change_of()). */
-	bool may_appear;
+	/* Remembered for long, an absence or a movie: when what the name stands
+	   for changes after all, the kernel has to be told (tree_change_of()).
+	 */
+	bool may_change;
 };
 
 typedef void (*tree_entry_fn)(void *user, int rc, const struct tree_entry *e);
@@ -67,6 +69,11 @@ typedef void (*tree_entry_fn)(void *user, int rc, const struct tree_entry *e);
  */
 void tree_lookup(struct tree *t, archive_ticket ticket, uint64_t parent,
 		 const char *name, tree_entry_fn fn, void *user);
+/*
+ * The kernel has forgotten a node that lookup gave it, n times; or was never
+ * told.  Movies are kept for as long as it knows them.
+ */
+void tree_forget(struct tree *t, uint64_t node, uint64_t n);
 /* Never touches the network but to calibrate a stream. */
 void tree_getattr(struct tree *t, archive_ticket ticket, uint64_t node,
 		  tree_entry_fn fn, void *user);
@@ -124,13 +131,18 @@ void tree_statvfs(struct tree *t, struct statvfs *ret_stat);
 
 /*
  * What the kernel must forget when a fragment was added: the folders whose
- * listing or attributes changed, innermost first, and the name in it.
+ * listing or attributes changed, and names in them.
  */
 struct tree_change {
-	uint64_t nodes[4]; /* bucket, then its parents */
+	/* Buckets, innermost first; then the folders of movies. */
+	uint64_t nodes[6];
 	unsigned n_nodes;
-	char name[256]; /* in nodes[0] */
-	uint64_t file;	/* the fragment's own node */
+	struct {
+		uint64_t parent;
+		char name[256];
+	} names[3]; /* the fragment's first; then those of movies it is in */
+	unsigned n_names;
+	uint64_t file; /* the fragment's own node */
 };
 void tree_change_of(struct tree *t, const struct fragment *f,
 		    struct tree_change *ret_change);

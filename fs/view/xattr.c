@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "fs/base/utc.h"
-#include "fs/view/internal.h"
+#include "fs/view/movie.h"
 
 #define PREFIX "user.kvs."
 
@@ -107,6 +107,38 @@ static int file_xattr(struct tree *t, int64_t fragment, const char *name,
 	return -ENODATA;
 }
 
+/* ---- movies -------------------------------------------------------------- */
+
+#define FRAGMENTS PREFIX "fragments"
+#define SKIPPED	  PREFIX "skipped" /* changes as more is found out */
+
+static int movie_xattr(struct tree *t, uint64_t node, const char *name,
+		       GBytes **ret_value)
+{
+	struct movie auto_movie *m = NULL;
+	g_autoptr(GPtrArray) streams = NULL;
+	const struct archive_stream *s;
+	int rc = movie_at(t, node, &m);
+
+	if (rc < 0)
+		return rc;
+	if (strcmp(name, FRAGMENTS) == 0) {
+		*ret_value = integer((int64_t)movie_layout(m)->n);
+		return 0;
+	}
+	if (strcmp(name, SKIPPED) == 0) {
+		*ret_value = integer((int64_t)movie_skipped(t, m));
+		return 0;
+	}
+	s = archive_stream_by_id(t->a, movie_recipe(m)->range.stream, &streams);
+	if (strcmp(name, STREAM_ARN) != 0 || !s)
+		return -ENODATA;
+	*ret_value = text(s->arn);
+	return 0;
+}
+
+/* ---- all ----------------------------------------------------------------- */
+
 int tree_xattr(struct tree *t, uint64_t node, const char *name,
 	       GBytes **ret_value)
 {
@@ -120,6 +152,8 @@ int tree_xattr(struct tree *t, uint64_t node, const char *name,
 		return rc;
 	if (p.role == ROLE_FILE)
 		return file_xattr(t, p.node.fragment, name, ret_value);
+	if (p.role == ROLE_MOVIE)
+		return movie_xattr(t, node, name, ret_value);
 	if (!p.stream || strcmp(name, STREAM_ARN) != 0)
 		return -ENODATA;
 	*ret_value = text(p.stream->arn);
@@ -134,9 +168,12 @@ int tree_xattr_list(struct tree *t, uint64_t node, GBytes **ret_names)
 
 	if (rc < 0)
 		return rc;
-	if (p.role != ROLE_FILE && p.stream)
+	if (p.role == ROLE_MOVIE || p.stream)
 		g_byte_array_append(names, (const guint8 *)STREAM_ARN,
 				    sizeof(STREAM_ARN));
+	if (p.role == ROLE_MOVIE)
+		g_byte_array_append(names, (const guint8 *)FRAGMENTS,
+				    sizeof(FRAGMENTS));
 	for (size_t i = 0; p.role == ROLE_FILE && i < G_N_ELEMENTS(of_files);
 	     i++) {
 		const char *name = of_files[i].name;

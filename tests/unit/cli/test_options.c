@@ -50,6 +50,7 @@ static char *field(const struct options *o, const char *name)
 		{"timeout", o->timeout_ms},
 		{"slack", o->slack_bytes},
 		{"raw", o->raw},
+		{"no-clock", o->no_clock},
 		{"foreground", o->foreground},
 		{"pretend", o->pretend},
 		{"help", o->help},

@@ -179,7 +179,9 @@ static struct tree_change change(uint64_t bucket, const char *name,
 {
 	struct tree_change c = {.nodes = {bucket}, .n_nodes = 1, .file = file};
 
-	g_strlcpy(c.name, name, sizeof(c.name));
+	c.n_names = 1;
+	c.names[0].parent = bucket;
+	g_strlcpy(c.names[0].name, name, sizeof(c.names[0].name));
 	return c;
 }
 
@@ -189,7 +191,7 @@ static void sizes_then_names_then_folders(void **state)
 	struct tree_change c = change(5, "a.mkv", 70);
 	struct waiter w = {k, "w", 0};
 
-	notify_absent(k->n, 5);
+	notify_kept(k->n, 5);
 	notify_added(k->n, &c);
 	notify_resized(k->n, 71, on_told, &w);
 	notify_stale(k->n, 72);
@@ -234,7 +236,7 @@ static void parents_but_not_the_unknown(void **state)
 }
 
 /* A name takes the folder's lock: only where the kernel may remember it. */
-static void names_where_one_was_absent(void **state)
+static void names_where_one_is_kept(void **state)
 {
 	struct kernel *k = *state;
 	struct tree_change c = change(5, "a.mkv", 70);
@@ -242,7 +244,7 @@ static void names_where_one_was_absent(void **state)
 	gate_open(k);
 	notify_added(k->n, &c);
 	assert_heard(k, "node 5");
-	notify_absent(k->n, 5);
+	notify_kept(k->n, 5);
 	notify_added(k->n, &c);
 	assert_heard(k, "name 5/a.mkv, node 5");
 	assert_silent(k);
@@ -278,7 +280,7 @@ static void a_stop_tells_those_who_wait_alone(void **state)
 	struct tree_change c = change(5, "a.mkv", 70);
 	struct waiter one = {k, "one", 0}, two = {k, "two", 0};
 
-	notify_absent(k->n, 5);
+	notify_kept(k->n, 5);
 	notify_added(k->n, &c);
 	notify_resized(k->n, 7, on_told, &one);
 	notify_stale(k->n, 8);
@@ -331,7 +333,7 @@ int main(void)
 		T(sizes_then_names_then_folders),
 		T(each_folder_once),
 		T(parents_but_not_the_unknown),
-		T(names_where_one_was_absent),
+		T(names_where_one_is_kept),
 		T(whoever_waits_is_told_once),
 		T(a_stop_tells_those_who_wait_alone),
 		T(what_comes_after_the_stop),

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "cache/catalog_movie.h"
+#include "cache/store.h"
 #include "fs/archive/archive.h"
 
 enum question {
@@ -43,6 +45,12 @@ static struct {
 	int64_t start_ms, end_ms, bucket_ms;
 	unsigned n_pages;
 
+	/* movies: by row id */
+	GHashTable *marks;   /* struct fake_mark */
+	GHashTable *formats; /* id -> GBytes */
+	unsigned n_whole;
+	int whole_rc;
+
 	/* what happens when it is */
 	void (*on_list)(void);
 	void (*on_streams)(void);
@@ -52,6 +60,12 @@ static struct {
 	void *user;
 	enum question asked;
 } fake;
+
+struct fake_mark {
+	int64_t id;
+	enum catalog_verdict verdict;
+	int64_t format;
+};
 
 static inline void fake_stream_free(void *p)
 {
@@ -85,10 +99,17 @@ static inline void fake_begin(bool pattern)
 	fake.rows = g_array_new(FALSE, TRUE, sizeof(struct fragment));
 	fake.known = g_array_new(FALSE, TRUE, sizeof(struct fake_range));
 	fake.slack_bytes = 4096;
+	fake.marks = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
+					   g_free);
+	fake.formats = g_hash_table_new_full(g_int64_hash, g_int64_equal,
+					     g_free,
+					     (GDestroyNotify)g_bytes_unref);
 }
 
 static inline void fake_end(void)
 {
+	g_hash_table_unref(fake.marks);
+	g_hash_table_unref(fake.formats);
 	g_ptr_array_unref(fake.streams);
 	g_array_unref(fake.rows);
 	g_array_unref(fake.known);
@@ -293,6 +314,37 @@ void archive_read(struct archive *a, archive_ticket t, int64_t fragment,
 	fn(user, (int)fragment, &p, 1);
 }
 
+void archive_whole(struct archive *a, archive_ticket t, int64_t fragment,
+		   archive_chunk_fn fn, void *user)
+{
+	fake.n_whole++;
+	fn(user, fake.whole_rc, NULL);
+}
+
+struct store_chunk *store_chunk_ref(struct store_chunk *c)
+{
+	return c;
+}
+
+void store_chunk_unref(struct store_chunk *c)
+{
+}
+
+int store_chunk_fd(const struct store_chunk *c)
+{
+	return -1;
+}
+
+int64_t store_chunk_size(const struct store_chunk *c)
+{
+	return 0;
+}
+
+const uint8_t *store_chunk_map(struct store_chunk *c)
+{
+	return NULL;
+}
+
 int archive_pin(struct archive *a, int64_t fragment,
 		struct store_chunk **ret_chunk)
 {
@@ -444,6 +496,94 @@ void catalog_show(struct catalog *c, uint32_t stream, enum catalog_axis axis,
 void catalog_show_one(struct catalog *c, const struct fragment *f)
 {
 	fake.n_show_one++;
+}
+
+/* ---- catalog: movies ------------------------------------------------------
+ */
+
+int catalog_last_id(struct catalog *c, int64_t *ret_id)
+{
+	*ret_id = 0;
+	for (guint i = 0; i < fake.rows->len; i++)
+		*ret_id = MAX(*ret_id, fake_row(i)->id);
+	return 0;
+}
+
+int catalog_slots(struct catalog *c, uint32_t stream, enum catalog_axis axis,
+		  int64_t start_ms, int64_t end_ms, int64_t alive_ms,
+		  int64_t max_id, struct catalog_slot **ret_slots,
+		  size_t *ret_n)
+{
+	GArray *slots = g_array_new(FALSE, FALSE, sizeof(struct catalog_slot));
+
+	for (guint i = 0; i < fake.rows->len; i++) {
+		struct fragment f;
+		struct catalog_slot s;
+		const struct fake_mark *m;
+
+		fake_give(&f, fake_row(i));
+		if (f.stream != stream || f.producer_ms < start_ms ||
+		    f.producer_ms >= end_ms || f.server_ms < alive_ms ||
+		    f.id > max_id)
+			continue;
+		s = (struct catalog_slot){.id = f.id,
+					  .t_ms = f.producer_ms,
+					  .file_bytes = f.file_bytes,
+					  .length_ms = (int32_t)f.length_ms,
+					  .shown = f.shown};
+		m = g_hash_table_lookup(fake.marks, &f.id);
+		if (m) {
+			s.verdict = (uint8_t)m->verdict;
+			s.format = m->format;
+		}
+		g_array_append_val(slots, s);
+	}
+	*ret_n = slots->len;
+	*ret_slots = (struct catalog_slot *)g_array_free(slots,
+							 slots->len == 0);
+	return 0;
+}
+
+int catalog_mark_get(struct catalog *c, int64_t id,
+		     enum catalog_verdict *ret_verdict, int64_t *ret_format)
+{
+	const struct fake_mark *m = g_hash_table_lookup(fake.marks, &id);
+
+	if (!m)
+		return -ENOENT;
+	*ret_verdict = m->verdict;
+	*ret_format = m->format;
+	return 0;
+}
+
+void catalog_mark(struct catalog *c, int64_t id, enum catalog_verdict verdict,
+		  int64_t format, void (*done)(void *user, int rc), void *user)
+{
+	struct fake_mark *m = g_new(struct fake_mark, 1);
+
+	*m = (struct fake_mark){id, verdict, format};
+	g_hash_table_replace(fake.marks, &m->id, m);
+}
+
+void catalog_put_format(struct catalog *c, uint32_t stream, int64_t format,
+			const void *bytes, size_t n,
+			void (*done)(void *user, int rc), void *user)
+{
+	g_hash_table_replace(fake.formats, g_memdup2(&format, sizeof(format)),
+			     g_bytes_new(bytes, n));
+}
+
+int catalog_format_get(struct catalog *c, uint32_t stream, int64_t format,
+		       void **ret_bytes, size_t *ret_n)
+{
+	GBytes *bytes = g_hash_table_lookup(fake.formats, &format);
+
+	if (!bytes)
+		return -ENOENT;
+	*ret_bytes = g_memdup2(g_bytes_get_data(bytes, NULL),
+			       g_bytes_get_size(bytes));
+	*ret_n = g_bytes_get_size(bytes);
+	return 0;
 }
 
 #endif

@@ -145,7 +145,7 @@ static int teardown(void **state)
 
 static void test_the_tree(void **state)
 {
-	assert_names(TREE_ROOT, "fragments");
+	assert_names(TREE_ROOT, "fragments movies");
 	assert_names(walk("fragments"), "2026-11-20 2026-11-21 2026-11-22");
 	assert_int_equal(fake.n_survey, 1);
 	assert_int_equal(fake.start_ms, CREATED);
@@ -216,7 +216,7 @@ static void test_strays(void **state)
 
 static void test_impossible_names_are_not_asked_for(void **state)
 {
-	static const char *const bad[] = {"x",		"fragment", "movies",
+	static const char *const bad[] = {"x",		"fragment", "movie",
 					  "2026-02-30", "24",	    "5",
 					  ".git",	"1",	    FILENAME};
 	uint64_t day = walk("fragments/2026-11-22"), top = walk("fragments");
@@ -244,7 +244,7 @@ static void test_streams_of_a_pattern(void **state)
 	assert_names(TREE_ROOT, "front-door %2E%2E none");
 	assert_int_equal(fake.n_streams, 1);
 	walk("%2E%2E/fragments/2026-11-22/01");
-	assert_names(walk("front-door"), "fragments");
+	assert_names(walk("front-door"), "fragments movies");
 	assert_names(walk("none/fragments"), "");
 	assert_int_equal(fake.n_survey, 0);
 	assert_int_equal(fake.n_streams, 1);
@@ -415,8 +415,8 @@ static void test_lookup_in_a_settled_bucket(void **state)
 	r = look(hour, "2026-11-22T12-00-00.000Z_1.mkv");
 	assert_int_equal(r.rc, -ENOENT);
 	assert_true(r.e.entry_ttl_ms == INT64_MAX);
-	assert_true(r.e.may_appear);
-	assert_false(look(hour, ".hidden").e.may_appear);
+	assert_true(r.e.may_change);
+	assert_false(look(hour, ".hidden").e.may_change);
 	assert_int_equal(fake.n_list, 0);
 }
 
@@ -737,25 +737,40 @@ static void test_change(void **state)
 	struct tree_change c;
 
 	tree_change_of(tree, fake_row(0), &c);
-	assert_string_equal(c.name, FILENAME);
-	assert_int_equal(c.n_nodes, 3);
+	assert_string_equal(c.names[0].name, FILENAME);
+	assert_int_equal(c.n_nodes, 5);
 	assert_int_equal(c.nodes[0], walk("fragments/2026-11-22/13"));
 	assert_int_equal(c.nodes[1], walk("fragments/2026-11-22"));
 	assert_int_equal(c.nodes[2], walk("fragments"));
+	assert_int_equal(c.nodes[3], walk("movies/2026-11-22"));
+	assert_int_equal(c.nodes[4], walk("movies"));
+	assert_int_equal(c.n_names, 3);
+	assert_int_equal(c.names[0].parent, c.nodes[0]);
+	assert_int_equal(c.names[1].parent, c.nodes[3]);
+	assert_string_equal(c.names[1].name, "2026-11-22T13.mkv");
+	assert_int_equal(c.names[2].parent, c.nodes[4]);
+	assert_string_equal(c.names[2].name, "2026-11-22.mkv");
 	assert_int_equal(c.file, walk("fragments/2026-11-22/13/" FILENAME));
 }
 
 static void test_views(void **state)
 {
-	static const enum tree_view views[] = {TREE_FRAGMENTS, TREE_BOTH};
+	static const struct {
+		enum tree_view view;
+		const char *names;
+	} cases[] = {
+		{TREE_FRAGMENTS, "fragments"},
+		{TREE_MOVIES, "movies"},
+		{TREE_BOTH, "fragments movies"},
+	};
 
-	for (size_t i = 0; i < G_N_ELEMENTS(views); i++) {
-		struct tree_options o = {.view = views[i],
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		struct tree_options o = {.view = cases[i].view,
 					 .metadata_ttl_ms = TTL_MS};
 
 		tree_free(tree);
 		tree = tree_new(NULL, &o);
-		assert_names(TREE_ROOT, "fragments");
+		assert_names(TREE_ROOT, cases[i].names);
 	}
 }
 
