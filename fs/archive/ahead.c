@@ -14,6 +14,9 @@
  * asks for: by twos it took 0.4 s more until all connections were busy.
  */
 #define WINDOW_GROWS 4
+/* So many in a row show that a movie is watched, and not looked into: VLC reads
+   from the Cue before a place to the fragment after it, six fragments. */
+#define MOVIE_BORDERS 6
 /*
  * A player comes back within the length of a fragment, which is 10 s or less
  * (kvs-facts section 2: up to 20 s).
@@ -249,7 +252,8 @@ static void pop_up_to(struct reader *r, const struct ahead *e)
 	pop(r);
 }
 
-void ahead_read(struct stream_state *st, const struct fragment *f, bool waits)
+void ahead_read(struct stream_state *st, const struct fragment *f, bool waits,
+		bool movie)
 {
 	struct archive *a = st->a;
 	struct ahead *e;
@@ -273,6 +277,9 @@ void ahead_read(struct stream_state *st, const struct fragment *f, bool waits)
 		pop_up_to(r, e);
 	r->used_ms = fetch_now_ms(a);
 	move_to(r, f);
+	r->borders++;
+	if (movie && r->borders < MOVIE_BORDERS)
+		return;
 	grow(r, waits);
 	ahead_fill(r);
 }
@@ -294,7 +301,7 @@ static void hit_here(void *arg)
 	st = stream_state_get(h->a, f.stream);
 	if (!st)
 		return;
-	ahead_read(st, &f, false);
+	ahead_read(st, &f, false, false);
 	fetch_schedule(st);
 }
 

@@ -141,7 +141,7 @@ static void sealed(void *arg)
 		store_chunk_unref(x->chunk);
 		/* Whoever wanted sizes begins to read with this one. */
 		if (d->calibrates)
-			ahead_read(d->st, &d->f, false);
+			ahead_read(d->st, &d->f, false, false);
 		download_ended(d);
 	}
 	download_unref(d);

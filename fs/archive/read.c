@@ -92,14 +92,14 @@ void read_begin(struct question *q)
 		if (c) {
 			answer(q, c);
 			store_chunk_unref(c);
-			ahead_read(st, &f, false);
+			ahead_read(st, &f, false, q->chunk_fn != NULL);
 			fetch_schedule(st);
 			return;
 		}
 		d = download_new(st, &f, false);
 	}
 	download_wait(d, q);
-	ahead_read(st, &f, true);
+	ahead_read(st, &f, true, q->chunk_fn != NULL);
 	landing_answer(d);
 	fetch_schedule(st);
 }

@@ -85,11 +85,35 @@ bool io_hidden(struct fuse_mount *m, fuse_ino_t ino)
 	return atomic_load(&m->io) == FUSE_IO_NO_OPEN && seen_has(m->seen, ino);
 }
 
+/*
+ * Past the page cache, where the kernel would read a mebibyte ahead: a player
+ * that looks at one picture of a day would fetch the fragments beside it, and
+ * they cost.  Who reads on is read ahead for by the archive.
+ */
+static void open_movie(struct fuse_mount *m, fuse_req_t req, fuse_ino_t ino,
+		       struct fuse_file_info *fi)
+{
+	struct store_chunk *none;
+
+	if (tree_pin(m->t, ino, &none) == -ESTALE) {
+		fuse_reply_err(req, ESTALE);
+		return;
+	}
+	fi->direct_io = 1;
+	fuse_reply_open(req, fi);
+}
+
 void io_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fuse_mount *m = fuse_req_userdata(req);
 
-	switch (io_mode(m)) {
+	enum fuse_io io = io_mode(m);
+
+	if (io != FUSE_IO_NO_OPEN && tree_is_movie(ino)) {
+		open_movie(m, req, ino, fi);
+		return;
+	}
+	switch (io) {
 	case FUSE_IO_PASSTHROUGH:
 		opened_open(m->opened, req, fuse_session_fd(m->se), ino);
 		break;
@@ -108,7 +132,7 @@ void io_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fuse_mount *m = fuse_req_userdata(req);
 
-	if (io_mode(m) == FUSE_IO_PASSTHROUGH)
+	if (io_mode(m) == FUSE_IO_PASSTHROUGH && !tree_is_movie(ino))
 		opened_release(m->opened, fuse_session_fd(m->se), fi);
 	fuse_reply_err(req, 0);
 }

@@ -48,6 +48,13 @@ void tree_read(struct tree *t, archive_ticket ticket, uint64_t node,
 		archive_read(t->a, ticket, where.fragment, offset, n, fn, user);
 }
 
+bool tree_is_movie(uint64_t node)
+{
+	struct node where;
+
+	return node_parse(node, &where) && where.kind == NODE_MOVIE;
+}
+
 int tree_pin(struct tree *t, uint64_t node, struct store_chunk **ret_chunk)
 {
 	struct node where;

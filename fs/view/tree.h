@@ -114,6 +114,8 @@ int tree_dir_at(struct tree_dir *d, uint64_t cookie, bool attributes,
 void tree_read(struct tree *t, archive_ticket ticket, uint64_t node,
 	       int64_t offset, size_t n, archive_read_fn fn, void *user);
 
+/* What is opened is made of many files, and each read of it costs money. */
+bool tree_is_movie(uint64_t node);
 /* archive_pin() and archive_touch() of a file; -EISDIR. */
 int tree_pin(struct tree *t, uint64_t node, struct store_chunk **ret_chunk);
 void tree_touch(struct tree *t, uint64_t node);
