@@ -33,7 +33,10 @@ IDS = {
     0xEC: ("Void", BINARY),
     0xBF: ("CRC-32", BINARY),
     0x18538067: ("Segment", MASTER),
-    0x114D9B74: ("SeekHead", BINARY),
+    0x114D9B74: ("SeekHead", MASTER),
+    0x4DBB: ("Seek", MASTER),
+    0x53AB: ("SeekID", BINARY),
+    0x53AC: ("SeekPosition", UINT),
     0x1549A966: ("Info", MASTER),
     0x2AD7B1: ("TimestampScale", UINT),
     0x4489: ("Duration", FLOAT),
@@ -65,9 +68,19 @@ IDS = {
     0xAB: ("PrevSize", UINT),
     0xA3: ("SimpleBlock", BINARY),
     0xA0: ("BlockGroup", BINARY),
-    0x1C53BB6B: ("Cues", BINARY),
+    0x1C53BB6B: ("Cues", MASTER),
+    0xBB: ("CuePoint", MASTER),
+    0xB3: ("CueTime", UINT),
+    0xB7: ("CueTrackPositions", MASTER),
+    0xF7: ("CueTrack", UINT),
+    0xF1: ("CueClusterPosition", UINT),
     0x1941A469: ("Attachments", BINARY),
-    0x1043A770: ("Chapters", BINARY),
+    0x1043A770: ("Chapters", MASTER),
+    0x45B9: ("EditionEntry", MASTER),
+    0xB6: ("ChapterAtom", MASTER),
+    0x91: ("ChapterTimeStart", UINT),
+    0x80: ("ChapterDisplay", MASTER),
+    0x85: ("ChapString", TEXT),
     0x1254C367: ("Tags", MASTER),
     0x7373: ("Tag", MASTER),
     0x63C0: ("Targets", MASTER),
@@ -277,6 +290,15 @@ class Document:
         for element in self.elements:
             add(element, 0)
         return "\n".join(lines)
+
+
+def elements(data):
+    """Those that lie one after the other, whatever they are."""
+    data = bytes(data)
+    found, at = _walk(data, 0, len(data), None, True)
+    if at != len(data):
+        raise Malformed(f"it ends at {at} of {len(data)}")
+    return found
 
 
 def documents(data):
