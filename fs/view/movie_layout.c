@@ -50,9 +50,14 @@ static struct movie_slot *rival(const struct stayed *stayed,
 	struct movie_slot *span = top(stayed->spans);
 	struct movie_slot *moment = top(stayed->moments);
 
-	if (span && in_conflict(span, s))
-		return span;
-	return moment && in_conflict(moment, s) ? moment : NULL;
+	if (moment && !in_conflict(moment, s))
+		moment = NULL;
+	if (span && !in_conflict(span, s))
+		span = NULL;
+	/* The later one first; they do not start together. */
+	if (span && moment)
+		return span->t_ms > moment->t_ms ? span : moment;
+	return span ? span : moment;
 }
 
 static void lose(struct movie_slot *s)
