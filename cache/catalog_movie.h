@@ -21,7 +21,8 @@ enum catalog_verdict {
 
 struct catalog_slot {
 	int64_t id;
-	int64_t t_ms;	    /* on the axis */
+	int64_t t_ms; /* on the axis */
+	int64_t server_ms;
 	int64_t file_bytes; /* as struct fragment's */
 	int64_t format;	    /* of its mark; 0: none */
 	int32_t length_ms;  /* 0 to INT32_MAX */

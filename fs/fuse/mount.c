@@ -33,6 +33,7 @@ static void on_resized(void *user, const struct fragment *f,
 	struct tree_change c;
 
 	tree_change_of(m->t, f, &c);
+	tree_resized(m->t);
 	notify_names(m->notify, &c); /* movies of it have another size, too */
 	notify_resized(m->notify, c.file, told, arg);
 }

@@ -21,6 +21,9 @@ struct tree {
 	struct catalog *c;
 	struct tree_options o;
 	struct movies *movies;
+	/* How often what movies depend on has changed; a g_atomic_rc_box, for
+	   the index's writer may be behind the tree. */
+	_Atomic unsigned *facts;
 };
 
 /* ---- what a number means (place.c) -------------------------------------- */

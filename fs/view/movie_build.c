@@ -185,7 +185,16 @@ static char *title_of(const struct archive_stream *s,
 	return g_string_free(title, FALSE);
 }
 
-static void complete(const struct tree *t, const struct archive_stream *s,
+static int64_t first_ms(const struct rows *rows)
+{
+	int64_t first = INT64_MAX;
+
+	for (size_t i = 0; i < rows->n; i++)
+		first = MIN(first, rows->at[i].server_ms);
+	return first;
+}
+
+static void complete(const struct archive_stream *s, const struct rows *rows,
 		     const struct movie_layout *l, struct movie_recipe *r)
 {
 	const struct node n = {.kind = NODE_MOVIE,
@@ -200,7 +209,7 @@ static void complete(const struct tree *t, const struct archive_stream *s,
 	r->rows_fingerprint = l->rows_fingerprint;
 	r->size_bytes = movie_layout_bytes(l);
 	r->newest_ms = l->newest_ms;
-	r->first_ms = l->slots[0].t_ms;
+	r->first_ms = first_ms(rows);
 }
 
 int movie_build(struct tree *t, const struct archive_stream *s,
@@ -232,7 +241,7 @@ int movie_build(struct tree *t, const struct archive_stream *s,
 	r->out = leave_out_known(t, r->range.stream, &rows, l);
 	say_lost(t, &rows, l);
 	movie_layout_seal(l, title, t->o.clock);
-	complete(t, s, l, r);
+	complete(s, &rows, l, r);
 	*ret_layout = l;
 	return 0;
 }

@@ -4,6 +4,7 @@
  * out of movies.  A moment's trouble is never a fact.
  */
 #define G_LOG_DOMAIN "kvsfs"
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "fs/view/movie.h"
@@ -55,6 +56,15 @@ bool movie_fact_is_out(struct tree *t, uint32_t stream,
 	return is_unlike(t, stream, format_id, format);
 }
 
+/* From now on layouts are without it. */
+static void marked(void *user, int rc)
+{
+	_Atomic unsigned *facts = user;
+
+	atomic_fetch_add(facts, 1);
+	g_atomic_rc_box_release(facts);
+}
+
 void movie_fact_out(struct tree *t, int64_t fragment,
 		    enum catalog_verdict verdict, int64_t format,
 		    const char *why)
@@ -65,7 +75,8 @@ void movie_fact_out(struct tree *t, int64_t fragment,
 
 	if (catalog_mark_get(t->c, fragment, &was, &its) == 0 && was == verdict)
 		return; /* it was said */
-	catalog_mark(t->c, fragment, verdict, format, NULL, NULL);
+	catalog_mark(t->c, fragment, verdict, format, marked,
+		     g_atomic_rc_box_acquire(t->facts));
 	if (file_at(t, fragment, &f) == 0)
 		g_warning("stream %s, fragment %s is left out of movies: %s",
 			  f.stream->name, f.f.number, why);

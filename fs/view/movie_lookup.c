@@ -4,6 +4,7 @@
  * listed, in full, and the stream is calibrated, once; no media is asked for.
  */
 #include <errno.h>
+#include <stdatomic.h>
 
 #include "fs/base/utc.h"
 #include "fs/view/movie.h"
@@ -79,15 +80,13 @@ static void absent(struct asking *q)
 	end(q, -ENOENT, &e);
 }
 
-static void found(struct asking *q, const struct movie_recipe *r,
-		  struct movie_layout *l)
+static void found(struct asking *q, const struct movie_recipe *r)
 {
 	struct tree_entry e;
 
 	entry_of(q->t, r, &e);
 	e.entry_ttl_ms = entry_ttl_ms(q->t, r);
 	e.may_change = e.entry_ttl_ms > q->t->o.metadata_ttl_ms;
-	movies_show(q->t->movies, r, l);
 	end(q, 0, &e);
 }
 
@@ -106,6 +105,21 @@ static void calibrated(void *user, int rc)
 		make(q);
 }
 
+static int state_of(struct tree *t, uint32_t stream,
+		    struct movie_state *ret_state)
+{
+	struct catalog_stream row;
+	int rc = catalog_stream_get(t->c, stream, &row);
+
+	if (rc < 0)
+		return rc == -ENOENT ? -ESTALE : rc;
+	*ret_state = (struct movie_state){row.fragments, row.total_bytes,
+					  row.slack_bytes,
+					  atomic_load(t->facts)};
+	catalog_stream_release(&row);
+	return 0;
+}
+
 static void make(struct asking *q)
 {
 	g_autoptr(GPtrArray) streams = NULL;
@@ -118,13 +132,22 @@ static void make(struct asking *q)
 
 	if (s) {
 		r.alive_ms = archive_alive_ms(q->t->a, s);
-		rc = catalog_last_id(q->t->c, &r.max_id);
+		rc = state_of(q->t, s->id, &r.state);
+	}
+	if (rc == 0 && movies_show_again(q->t->movies, &q->range, &r.state,
+					 r.alive_ms, &r)) {
+		r.alive_ms = archive_alive_ms(q->t->a, s);
+		found(q, &r);
+		return;
 	}
 	if (rc == 0)
-		rc = movie_build(q->t, s, &r, &l, &fragment);
+		rc = catalog_last_id(q->t->c, &r.max_id);
 	if (rc == 0)
-		found(q, &r, l);
-	else if (rc == -ENOENT)
+		rc = movie_build(q->t, s, &r, &l, &fragment);
+	if (rc == 0) {
+		movies_show(q->t->movies, &r, l);
+		found(q, &r);
+	} else if (rc == -ENOENT)
 		absent(q);
 	else if (rc != -EAGAIN)
 		end(q, rc, NULL);

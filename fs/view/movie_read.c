@@ -234,6 +234,7 @@ static void too_large(struct reading *r, struct store_chunk *c)
 	g_warning("a fragment has grown since the movie %s was opened and is "
 		  "left out of it: open it again",
 		  l->title);
+	atomic_fetch_add(r->t->facts, 1);
 	movies_set_plan(r->t->movies, r->node, r->slot, NULL);
 }
 

@@ -42,6 +42,7 @@ struct movies {
 	pthread_mutex_t lock; /* guards the rest; nothing is called under it */
 	GHashTable *known;    /* node -> struct known */
 	struct lru *layouts;  /* node -> struct movie */
+	GHashTable *by_range; /* struct movie_range -> one of these */
 	struct lru *plans;    /* struct plan_key -> struct mkv_slot or NULL */
 };
 
@@ -98,8 +99,14 @@ void movie_unref(struct movie *m)
 	g_free(m);
 }
 
-static void movie_unref_value(void *m)
+/* Out of the table of layouts. */
+static void movie_evicted(void *p)
 {
+	struct movie *m = p;
+	GHashTable *by_range = m->all->by_range;
+
+	if (g_hash_table_lookup(by_range, &m->recipe.range) == m)
+		g_hash_table_remove(by_range, &m->recipe.range);
 	movie_unref(m);
 }
 
@@ -150,6 +157,23 @@ static gboolean key_equal(gconstpointer a, gconstpointer b)
 	return x->node == y->node && x->slot == y->slot;
 }
 
+static guint range_hash(gconstpointer p)
+{
+	const struct movie_range *r = p;
+
+	return (guint)(((uint64_t)r->start_ms * UINT64_C(31) +
+			(uint64_t)r->end_ms * UINT64_C(7) + r->stream) >>
+		       3);
+}
+
+static gboolean range_equal(gconstpointer a, gconstpointer b)
+{
+	const struct movie_range *x = a, *y = b;
+
+	return x->stream == y->stream && x->start_ms == y->start_ms &&
+	       x->end_ms == y->end_ms && x->reach == y->reach;
+}
+
 static void slot_unref(void *slot)
 {
 	mkv_slot_unref(slot);
@@ -162,7 +186,8 @@ struct movies *movies_new(void)
 	pthread_mutex_init(&all->lock, NULL);
 	all->known = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
 					   known_free);
-	all->layouts = lru_new(g_int64_hash, g_int64_equal, movie_unref_value,
+	all->by_range = g_hash_table_new(range_hash, range_equal);
+	all->layouts = lru_new(g_int64_hash, g_int64_equal, movie_evicted,
 			       LAYOUTS_MAX_BYTES);
 	all->plans = lru_new(key_hash, key_equal, slot_unref, PLANS_MAX_BYTES);
 	return all;
@@ -174,6 +199,7 @@ void movies_free(struct movies *all)
 		return;
 	lru_free(all->plans);
 	lru_free(all->layouts);
+	g_hash_table_unref(all->by_range);
 	g_hash_table_unref(all->known);
 	pthread_mutex_destroy(&all->lock);
 	g_free(all);
@@ -198,29 +224,36 @@ static size_t cost_bytes(const struct movie *m)
 	       (size_t)m->layout->head_bytes;
 }
 
+/* The one of that node which is kept; under the lock. */
+static struct movie *keep(struct movies *all, struct movie *m)
+{
+	struct movie *was = lru_get(all->layouts, &m->recipe.node);
+
+	if (was) { /* somebody was faster, and may have its header */
+		was->recipe.state = m->recipe.state;
+		m = was;
+	} else {
+		lru_add(all->layouts, g_memdup2(&m->recipe.node, 8),
+			movie_ref(m), cost_bytes(m));
+	}
+	g_hash_table_replace(all->by_range, &m->recipe.range, m);
+	return movie_ref(m);
+}
+
 struct movie *movies_keep(struct movies *all, const struct movie_recipe *r,
 			  struct movie_layout *layout)
 {
-	struct movie *m = movie_new(all, r, layout), *was;
+	struct movie *m = movie_new(all, r, layout), *kept;
 	pthread_mutex_t *held = base_lock(&all->lock);
 
-	was = lru_get(all->layouts, &r->node);
-	if (was)
-		movie_ref(was);
-	else
-		lru_add(all->layouts, g_memdup2(&r->node, sizeof(r->node)),
-			movie_ref(m), cost_bytes(m));
+	kept = keep(all, m);
 	pthread_mutex_unlock(held);
-	if (!was)
-		return m;
-	movie_unref(m); /* somebody was faster, and may have its header */
-	return was;
+	movie_unref(m);
+	return kept;
 }
 
-void movies_show(struct movies *all, const struct movie_recipe *r,
-		 struct movie_layout *layout)
+static void count_lookup(struct movies *all, const struct movie_recipe *r)
 {
-	pthread_mutex_t *held = base_lock(&all->lock);
 	struct known *k = g_hash_table_lookup(all->known, &r->node);
 
 	if (!k) {
@@ -230,6 +263,33 @@ void movies_show(struct movies *all, const struct movie_recipe *r,
 	}
 	k->lookups++;
 	k->spoilt = false;
+}
+
+bool movies_show_again(struct movies *all, const struct movie_range *range,
+		       const struct movie_state *state, int64_t alive_ms,
+		       struct movie_recipe *ret_recipe)
+{
+	auto_unlock pthread_mutex_t *held = base_lock(&all->lock);
+	const struct movie *m = g_hash_table_lookup(all->by_range, range);
+	const struct movie_state *s = m ? &m->recipe.state : NULL;
+
+	if (!m || s->fragments != state->fragments ||
+	    s->total_bytes != state->total_bytes ||
+	    s->slack_bytes != state->slack_bytes || s->facts != state->facts ||
+	    m->recipe.first_ms < alive_ms)
+		return false;
+	count_lookup(all, &m->recipe);
+	*ret_recipe = m->recipe;
+	ret_recipe->out = NULL;
+	return true;
+}
+
+void movies_show(struct movies *all, const struct movie_recipe *r,
+		 struct movie_layout *layout)
+{
+	pthread_mutex_t *held = base_lock(&all->lock);
+
+	count_lookup(all, r);
 	pthread_mutex_unlock(held);
 	movie_unref(movies_keep(all, r, layout));
 }

@@ -27,16 +27,24 @@ struct movie_range {
 	bool reach; /* the fragment before it that reaches into it, too */
 };
 
+/* What the catalog said of the stream as a whole, and how much was found out:
+   while that is the same, a layout is as well. */
+struct movie_state {
+	int64_t fragments, total_bytes, slack_bytes;
+	unsigned facts;
+};
+
 /* All that a layout is made from, besides what is listed in it. */
 struct movie_recipe {
 	struct movie_range range;
+	struct movie_state state;
 	int64_t max_id, alive_ms; /* rows that were there */
 	GArray *out; /* uint32_t: slots that were left out but not lost */
 	/* What came of it. */
 	uint64_t node, ino;
 	uint64_t rows_fingerprint;
 	int64_t size_bytes, newest_ms;
-	int64_t first_ms; /* the first of its fragments to expire, about */
+	int64_t first_ms; /* when the first of its fragments arrived */
 };
 
 /* What is kept of a movie while there is room. */
@@ -71,6 +79,14 @@ void movies_free(struct movies *all); /* nothing uses a movie any more */
  */
 void movies_show(struct movies *all, const struct movie_recipe *r,
 		 struct movie_layout *layout);
+/*
+ * The same for the movie of the range, if its layout is kept and was made in
+ * that state, and none of it arrived before alive_ms: true, and its recipe
+ * without a hold on out.
+ */
+bool movies_show_again(struct movies *all, const struct movie_range *range,
+		       const struct movie_state *state, int64_t alive_ms,
+		       struct movie_recipe *ret_recipe);
 /* The kernel forgets that many lookups. */
 void movies_forget(struct movies *all, uint64_t node, uint64_t n);
 

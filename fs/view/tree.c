@@ -2,6 +2,7 @@
 #include "fs/view/tree.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 
 #include "fs/base/utc.h"
 #include "fs/view/movie.h"
@@ -14,6 +15,7 @@ struct tree *tree_new(struct archive *a, const struct tree_options *o)
 	t->c = archive_catalog(a);
 	t->o = *o;
 	t->movies = movies_new();
+	t->facts = g_atomic_rc_box_new0(_Atomic unsigned);
 	return t;
 }
 
@@ -22,6 +24,7 @@ void tree_free(struct tree *t)
 	if (!t)
 		return;
 	movies_free(t->movies);
+	g_atomic_rc_box_release(t->facts);
 	g_free(t);
 }
 
@@ -178,4 +181,9 @@ void tree_change_of(struct tree *t, const struct fragment *f,
 			add_movies(f->stream, t_ms, &c);
 	}
 	*ret_change = c;
+}
+
+void tree_resized(struct tree *t)
+{
+	atomic_fetch_add(t->facts, 1);
 }

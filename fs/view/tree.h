@@ -148,5 +148,7 @@ struct tree_change {
 };
 void tree_change_of(struct tree *t, const struct fragment *f,
 		    struct tree_change *ret_change);
+/* A fragment's size is not what was shown before. */
+void tree_resized(struct tree *t);
 
 #endif

@@ -528,6 +528,7 @@ int catalog_slots(struct catalog *c, uint32_t stream, enum catalog_axis axis,
 			continue;
 		s = (struct catalog_slot){.id = f.id,
 					  .t_ms = f.producer_ms,
+					  .server_ms = f.server_ms,
 					  .file_bytes = f.file_bytes,
 					  .length_ms = (int32_t)f.length_ms,
 					  .shown = f.shown};
@@ -563,6 +564,8 @@ void catalog_mark(struct catalog *c, int64_t id, enum catalog_verdict verdict,
 
 	*m = (struct fake_mark){id, verdict, format};
 	g_hash_table_replace(fake.marks, &m->id, m);
+	if (done)
+		done(user, 0);
 }
 
 void catalog_put_format(struct catalog *c, uint32_t stream, int64_t format,
