@@ -27,19 +27,15 @@ static int refill(struct mkv_walk *w)
 	return 1;
 }
 
-/* The open leaf's payload is behind us. */
-static int pass_over(struct mkv_walk *w)
+/* The open leaf's payload is behind us; it ends in the file. */
+static void pass_over(struct mkv_walk *w)
 {
-	uint64_t n = w->s.leaf_left;
+	uint64_t n = mkv_splitter_skip(&w->s, w->s.leaf_left);
 	uint64_t in_window = MIN(n, w->rest.n);
 
-	if (n - in_window > (uint64_t)(w->source->size_bytes - w->next))
-		return -EBADMSG;
-	mkv_splitter_skip(&w->s, n);
 	w->rest.at += in_window;
 	w->rest.n -= in_window;
 	w->next += (int64_t)(n - in_window);
-	return 0;
 }
 
 static struct mkv_place place_of(const struct mkv_walk *w,
@@ -60,18 +56,19 @@ static struct mkv_place place_of(const struct mkv_walk *w,
 int mkv_walk_next(struct mkv_walk *w, struct mkv_place *ret_place)
 {
 	struct mkv_event event;
-	int rc = 0;
+	int rc;
 
 	for (;;) {
 		if (w->s.in_leaf)
-			rc = pass_over(w);
-		if (rc == 0)
-			rc = mkv_splitter_next(&w->s, &w->rest, &event);
+			pass_over(w);
+		rc = mkv_splitter_next(&w->s, &w->rest, &event);
 		if (rc < 0)
 			return rc;
 		switch (event.kind) {
 		case MKV_EVENT_OPEN:
 			*ret_place = place_of(w, &event);
+			if (ret_place->end > w->source->size_bytes)
+				return -EBADMSG;
 			return 1;
 		case MKV_EVENT_DOCUMENT_END: /* a file is one document */
 			return -EBADMSG;
@@ -81,7 +78,6 @@ int mkv_walk_next(struct mkv_walk *w, struct mkv_place *ret_place)
 				return mkv_splitter_finish(&w->s);
 			if (rc < 0)
 				return rc;
-			rc = 0;
 			break;
 		case MKV_EVENT_BODY:
 		case MKV_EVENT_END:
