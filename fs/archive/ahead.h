@@ -5,12 +5,12 @@
  * A reader is known by its place in a stream.  It has shown that it goes on
  * when it reads the fragment after the one it read last; from then on fragments
  * are queued ahead of it, as many bytes as its window holds, and the window
- * grows whenever it still had to wait.  (Of a movie, when it does so for longer:
- * a player that is sent to a place reads somewhat around it.)  Many readers of
- * a stream have a window each; all of them together stay within one budget.  A
- * fragment that was fetched ahead counts until it is read: whoever stops
- * reading stops being read ahead for, and after a while what is queued for it
- * is dropped.
+ * grows whenever it still had to wait.  (Of a movie, when it does so for
+ * longer: a player that is sent to a place reads somewhat around it.)  Many
+ * readers of a stream have a window each; all of them together stay within one
+ * budget.  A fragment that was fetched ahead counts until it is read: whoever
+ * stops reading stops being read ahead for, and after a while what is queued
+ * for it is dropped.
  *
  * Retrieved data costs money, so a fragment that is opened by itself fetches
  * that fragment alone, and the end of an hour is crossed with a part of the

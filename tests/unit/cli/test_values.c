@@ -97,7 +97,8 @@ static void reads_ratios(void **state)
 static void suggests(void **state)
 {
 	static const char *const names[] = {
-		"region", "profile", "cache-dir", "cache-size", "raw", "no-clock", "umask",
+		"region", "profile",  "cache-dir", "cache-size",
+		"raw",	  "no-clock", "umask",
 	};
 	static const struct {
 		const char *word, *nearest;

@@ -209,6 +209,52 @@ static void check_info(const struct element *segment, uint64_t scale_ns)
 	assert_text(&info, Title, "cam");
 }
 
+static void check_cues(const struct element *segment, const uint8_t *end,
+		       uint64_t scale_ns)
+{
+	struct element e, c;
+
+	e = child(segment, Cues, 0);
+	assert_int_equal(e.end - e.body, 2 * MKV_CUE_BYTES);
+	e = child(&e, CuePoint, 1);
+	assert_int_equal(value(&e, CueTime), 2000000000 / scale_ns);
+	c = child(&e, CueTrackPositions, 0);
+	assert_int_equal(value(&c, CueTrack), 1);
+	assert_int_equal(value(&c, CueClusterPosition),
+			 (size_t)(end - segment->body) + 5000);
+}
+
+static void check_chapters(const struct element *segment)
+{
+	struct element e;
+
+	e = child(segment, Chapters, 0);
+	e = child(&e, EditionEntry, 0);
+	e = child(&e, ChapterAtom, 1);
+	assert_int_equal(value(&e, ChapterTimeStart), 57487000000);
+	e = child(&e, ChapterDisplay, 0);
+	assert_text(&e, ChapString, "2026-11-22 13:06 UTC");
+}
+
+static void check_tracks(const struct element *segment)
+{
+	struct element e, c;
+
+	e = child(segment, Tracks, 0);
+	c = child(&e, TrackEntry, 0);
+	assert_int_equal(value(&c, TrackNumber), 1);
+	c = child(&e, TrackEntry, 1);
+	assert_int_equal(value(&c, TrackNumber), 2);
+	assert_int_equal(value(&c, TrackType), 17);
+	assert_int_equal(value(&c, FlagDefault), 0);
+	assert_text(&c, CodecID, "S_TEXT/UTF8");
+	assert_text(&c, Name, "UTC");
+
+	/* Void to the end. */
+	while (next(&e.end, segment->end, &c))
+		assert_int_equal(c.id, Void);
+}
+
 static void test_what_is_in_it(void **state)
 {
 	static const uint64_t scales[] = {1000000, 100000, 1000000000};
@@ -229,7 +275,7 @@ static void test_what_is_in_it(void **state)
 					   .n_cues = 2,
 					   .clock = true};
 		g_autoptr(GByteArray) out = g_byte_array_new();
-		struct element segment, e, c;
+		struct element segment, e;
 		const uint8_t *at;
 
 		mkv_movie_head_write(&h, &f, out);
@@ -245,36 +291,9 @@ static void test_what_is_in_it(void **state)
 		check_seeks(&segment);
 		check_info(&segment, scales[i]);
 
-		e = child(&segment, Cues, 0);
-		assert_int_equal(e.end - e.body, 2 * MKV_CUE_BYTES);
-		e = child(&e, CuePoint, 1);
-		assert_int_equal(value(&e, CueTime), 2000000000 / scales[i]);
-		c = child(&e, CueTrackPositions, 0);
-		assert_int_equal(value(&c, CueTrack), 1);
-		assert_int_equal(value(&c, CueClusterPosition),
-				 (size_t)(out->data + out->len - segment.body) +
-					 5000);
-
-		e = child(&segment, Chapters, 0);
-		e = child(&e, EditionEntry, 0);
-		e = child(&e, ChapterAtom, 1);
-		assert_int_equal(value(&e, ChapterTimeStart), 57487000000);
-		e = child(&e, ChapterDisplay, 0);
-		assert_text(&e, ChapString, "2026-11-22 13:06 UTC");
-
-		e = child(&segment, Tracks, 0);
-		c = child(&e, TrackEntry, 0);
-		assert_int_equal(value(&c, TrackNumber), 1);
-		c = child(&e, TrackEntry, 1);
-		assert_int_equal(value(&c, TrackNumber), 2);
-		assert_int_equal(value(&c, TrackType), 17);
-		assert_int_equal(value(&c, FlagDefault), 0);
-		assert_text(&c, CodecID, "S_TEXT/UTF8");
-		assert_text(&c, Name, "UTC");
-
-		/* Void to the end. */
-		while (next(&e.end, segment.end, &c))
-			assert_int_equal(c.id, Void);
+		check_cues(&segment, out->data + out->len, scales[i]);
+		check_chapters(&segment);
+		check_tracks(&segment);
 		g_bytes_unref(f.tracks);
 	}
 }

@@ -753,27 +753,6 @@ static void test_change(void **state)
 	assert_int_equal(c.file, walk("fragments/2026-11-22/13/" FILENAME));
 }
 
-static void test_views(void **state)
-{
-	static const struct {
-		enum tree_view view;
-		const char *names;
-	} cases[] = {
-		{TREE_FRAGMENTS, "fragments"},
-		{TREE_MOVIES, "movies"},
-		{TREE_BOTH, "fragments movies"},
-	};
-
-	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-		struct tree_options o = {.view = cases[i].view,
-					 .metadata_ttl_ms = TTL_MS};
-
-		tree_free(tree);
-		tree = tree_new(NULL, &o);
-		assert_names(TREE_ROOT, cases[i].names);
-	}
-}
-
 #define T(name)	  cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define T_P(name) cmocka_unit_test_setup_teardown(name, setup_pattern, teardown)
 
@@ -808,7 +787,6 @@ int main(void)
 		T(test_statvfs),
 		T(test_read),
 		T(test_change),
-		T(test_views),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
