@@ -14,9 +14,15 @@
  * asks for: by twos it took 0.4 s more until all connections were busy.
  */
 #define WINDOW_GROWS 4
-/* So many in a row show that a movie is watched, and not looked into: VLC reads
-   from the Cue before a place to the fragment after it, six fragments. */
-#define MOVIE_BORDERS 6
+/*
+ * So many borders in a row show that a movie is watched, and not looked into:
+ * VLC reads from the Cue before a place to the fragment after it, five
+ * fragments at most.  Calls are few, too: the third of them brings the next
+ * two.
+ */
+#define MOVIE_WATCHED 5
+#define MOVIE_LOOKED  2
+#define LOOK_AHEAD    2
 /*
  * A player comes back within the length of a fragment, which is 10 s or less
  * (kvs-facts section 2: up to 20 s).
@@ -227,7 +233,15 @@ static void grow(struct reader *r, bool waits)
 	} else if (waits) {
 		r->window_bytes *= WINDOW_GROWS;
 	}
+	r->window_bytes = MAX(r->window_bytes, WINDOW_MIN_BYTES);
 	r->window_bytes = MIN(r->window_bytes, a->ahead_max_bytes);
+}
+
+static void look_ahead(struct reader *r, const struct fragment *f)
+{
+	grow(r, false);
+	r->window_bytes = MIN(r->window_bytes, LOOK_AHEAD * f->file_bytes);
+	ahead_fill(r);
 }
 
 static void move_to(struct reader *r, const struct fragment *f)
@@ -278,8 +292,12 @@ void ahead_read(struct stream_state *st, const struct fragment *f, bool waits,
 	r->used_ms = fetch_now_ms(a);
 	move_to(r, f);
 	r->borders++;
-	if (movie && r->borders < MOVIE_BORDERS)
+	r->movie |= movie;
+	if (r->movie && r->borders < MOVIE_WATCHED) {
+		if (r->borders == MOVIE_LOOKED)
+			look_ahead(r, f);
 		return;
+	}
 	grow(r, waits);
 	ahead_fill(r);
 }

@@ -44,6 +44,7 @@ struct reader {
 	int64_t used_ms;	  /* monotonic */
 	bool crossed;		  /* it went from one hour to the next */
 	unsigned borders;	  /* from one fragment to the next */
+	bool movie;		  /* it reads them as parts of one */
 	bool more;		  /* only the window ends what is queued */
 	bool lists;		  /* what comes after the edge */
 };
