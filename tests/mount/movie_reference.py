@@ -236,7 +236,8 @@ class Movie:
         """first: the Media whose Tracks and unit are the movie's."""
         slot = self.slots[i]
         if (media is None or not media.parts
-                or media.decoder != first.decoder):
+                or media.decoder != first.decoder
+                or media.scale_ns != first.scale_ns):
             return gap(slot.size)
         at, low, high = (ticks(ms, first.scale_ns)
                          for ms in self._times(i)[:3])
