@@ -4,7 +4,8 @@ code with fs/.
 
     movie = Movie(kvs.fragments("s"), size_of, known=(), clock=True)
     movie.slots                     # by time: fragment, at, size, lost, out
-    movie.body(media_of)            # every byte after the header
+    movie.body(media_of)            # every byte after the header, but for the
+                                    # clock, which movie.silent() takes out
     movie.check_head(data)          # the header of these bytes is that movie's
 
 size_of(fragment) is its file's st_size; media_of(fragment) a Media, or None
@@ -20,6 +21,9 @@ import expected
 
 MINUTE_MS, HOUR_MS = 60000, 3600000
 DATE_EPOCH_MS = expected.epoch_ms("2001-01-01T00:00:00Z")
+CLUSTER, TIMESTAMP = b"\x1f\x43\xb6\x75", b"\xe7\x88"
+# BlockGroup, its Block; then track, time, flags, text, BlockDuration.
+CLOCK, CLOCK_BYTES = b"\xa0\x9e\xa1\x98", 32
 CUE_BYTES = 27
 CUES_OF_ALL = 7200
 NOT_SHOWN = {"Timestamp", "CRC-32", "Position", "PrevSize", "Void"}
@@ -204,33 +208,14 @@ class Movie:
                     None)
 
     def _times(self, i):
-        """(slot's, no earlier than, no later than) on the movie's clock, and
-        until when its clock runs."""
+        """(slot's, no earlier than, no later than) on the movie's clock."""
         s = self.slots[i]
         a = self._shown(range(i - 1, -1, -1))
         b = self._shown(range(i + 1, len(self.slots)))
-        own_ms = s.start_ms + (s.length_ms or 1000)
-        wall_end_ms = (b.start_ms if b and b.start_ms - own_ms < 1000
-                       else own_ms)
         return (s.start_ms - self.base_ms,
                 self._border(a, s) - self.base_ms if a else 0,
                 (self._border(s, b) if b else s.end_ms + HOUR_MS)
-                - self.base_ms, wall_end_ms)
-
-    def _texts(self, track, scale_ns, from_ms, to_ms):
-        out, at = b"", from_ms
-        while at < to_ms:
-            then = min((at // 1000 + 1) * 1000, to_ms)
-            relative = ticks(at - from_ms, scale_ns)
-            if relative > 32767:
-                break
-            lasts = ticks(then - from_ms, scale_ns) - relative
-            text = expected.utc(at).strftime("%Y-%m-%d %H:%M:%SZ").encode()
-            out += (b"\xa0\x9e\xa1\x98" + bytes([0x80 | track])
-                    + relative.to_bytes(2, "big") + b"\0" + text + b"\x9b\x82"
-                    + min(lasts, 65535).to_bytes(2, "big"))
-            at = then
-        return out
+                - self.base_ms)
 
     def slot_bytes(self, i, media, first):
         """first: the Media whose Tracks and unit are the movie's."""
@@ -240,27 +225,16 @@ class Movie:
                 or media.scale_ns != first.scale_ns):
             return gap(slot.size)
         at, low, high = (ticks(ms, first.scale_ns)
-                         for ms in self._times(i)[:3])
+                         for ms in self._times(i))
         begin = time = min(max(at - media.key_ticks, low), high)
-        heads = b"\x1f\x43\xb6\x75", b"\xe7\x88"
-        clusters = []
+        clusters = []  # (time, what they hold)
         for its, parts in zip(media.times, media.parts):
             time = max(time, min(begin + its - media.times[0], high))
-            clusters.append([time, b"".join(p.raw for p in parts)])
+            clusters.append((time, b"".join(p.raw for p in parts)))
         rest = slot.size - sum(22 + len(c[1]) for c in clusters)
         if rest < 0 or rest == 1:
             return gap(slot.size)
-        if self.clock:
-            used = {t["TrackNumber"] for t in first.decoder}
-            track = next(n for n in range(1, 128) if n not in used)
-            wall_ms = slot.start_ms + int(
-                (begin - at) * first.scale_ns / 1000000)
-            text = self._texts(track, first.scale_ns, wall_ms,
-                               self._times(i)[3])
-            if rest - len(text) >= 2 or rest == len(text):
-                clusters[0][1] = text + clusters[0][1]
-                rest -= len(text)
-        out = b"".join(heads[0] + size_of_8(10 + len(body)) + heads[1]
+        out = b"".join(CLUSTER + size_of_8(10 + len(body)) + TIMESTAMP
                        + time.to_bytes(8, "big") + body
                        for time, body in clusters)
         return out + (void(rest) if rest else b"")
@@ -278,6 +252,26 @@ class Movie:
             else:
                 out.append(self.slot_bytes(i, medias[i], first))
             i += n
+        return b"".join(out)
+
+    def silent(self, body):
+        """Without the clock, which is where a slot begins."""
+        out = []
+        for s in self.slots:
+            slot = body[s.at:s.at + s.size]
+            clock = 0
+            while slot[22 + clock:][:4] == CLOCK:
+                clock += CLOCK_BYTES
+            if clock and slot[:4] == CLUSTER:
+                end = 0
+                while slot[end:end + 4] == CLUSTER:
+                    end += 12 + int.from_bytes(slot[end + 5:end + 12], "big")
+                rest = s.size - end
+                assert slot[end:] == (void(rest) if rest else b"")
+                size = int.from_bytes(slot[5:12], "big") - clock
+                slot = (CLUSTER + size_of_8(size) + slot[12:22]
+                        + slot[22 + clock:end] + void(rest + clock))
+            out.append(slot)
         return b"".join(out)
 
     # -- the header --------------------------------------------------------
@@ -351,7 +345,7 @@ class Movie:
         assert doc.text("Info/Title") == title
         assert doc.scale_ns == first.scale_ns
         more_ms = doc.duration_ms - self.duration_ms
-        assert 0 < more_ms <= 150, more_ms
+        assert 0 < more_ms <= 500, more_ms
         date, = doc.find("Info/DateUTC")
         assert date.value == (self.base_ms - DATE_EPOCH_MS) * 1000000
         self._check_chapters(by_name["Chapters"])

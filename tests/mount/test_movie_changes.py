@@ -122,8 +122,9 @@ def test_what_expires_leaves_movies(mount, tmp_path):
     clock = "2026-11-22T18:59:58.500Z"
     with kvs_server.Server(tmp_path / "kvs", streams=[QUIET], now=clock, args=[
             "--clock", clock, "--max-skew", "0"]) as server:
-        m = mount("quiet", f"--metadata-ttl={TTL_MS}ms", server=server)
-        stream = movie_files.Stream(server, "quiet", m.path)
+        m = mount("quiet", "--no-clock", f"--metadata-ttl={TTL_MS}ms",
+                  server=server)
+        stream = movie_files.Stream(server, "quiet", m.path, clock=False)
         at = movie_files.hour(m.path, HOUR_13)
         movie, before = stream.movie(at), at.stat()
         whole = movie.body(stream.media_of())
