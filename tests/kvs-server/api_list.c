@@ -150,7 +150,7 @@ static const char *bad(const struct request *r, enum fault_kind kind,
 static void put_fragment(struct buf *b, const struct request *r,
 			 const struct frag *f, int64_t i)
 {
-	const struct media *m = r->stream->media;
+	const struct media *m = stream_media(r->stream, f);
 	const char *number = NULL, *size = NULL, *length = NULL, *time = NULL;
 	char producer[40], server[40];
 

@@ -64,8 +64,9 @@ static void open_next(struct call *c)
 		doc_error(&c->doc, i->frag.number, i->exception, i->error,
 			  i->code);
 	else
-		doc_fragment(&c->doc, c->request->stream->media, &i->frag,
-			     false);
+		doc_fragment(&c->doc,
+			     stream_media(c->request->stream, &i->frag),
+			     &i->frag, false);
 	c->doc_at = 0;
 	c->open = true;
 }
@@ -195,6 +196,8 @@ static bool add_item(struct request *r, struct call *c, const char *number,
 		    (!number_parse(number, &ignored) ||
 		     owned_elsewhere(r, number)))
 			return false;
+		not_found(r, &i);
+	} else if (i.frag.lost) {
 		not_found(r, &i);
 	}
 	if (fault_meets(by[FAULT_MISSING], k, number))

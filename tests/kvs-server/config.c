@@ -79,16 +79,15 @@ static json_object *merged(json_object *defaults, json_object *own)
 	return all;
 }
 
-/* One stream, or as many as "copies" says. */
-static int add(struct config *c, struct server *s, json_object *json,
-	       const char *dir, int64_t now_ms, char **ret_error)
+/* What "media" and "clip" of an object say; clip: where that has none. */
+static int media_from_json(struct config *c, const struct server *s,
+			   json_object *json, const char *dir,
+			   const struct clip **clip, struct media **ret_media,
+			   char **ret_error)
 {
-	const struct clip *clip = NULL;
 	json_object *v, *media_json = NULL;
 	struct media_opts o;
-	int64_t copies = 1;
 
-	c->jsons = push(c->jsons, &c->n_jsons, json);
 	json_object_object_get_ex(json, "media", &media_json);
 	int rc = media_opts_parse(media_json, &o, ret_error);
 
@@ -100,17 +99,70 @@ static int add(struct config *c, struct server *s, json_object *json,
 		auto_char *path = *name == '/' ? xstrdup(name)
 					       : xprintf("%s/%s", dir, name);
 
-		clip = get_clip(c, path, ret_error);
-		if (!clip)
+		*clip = get_clip(c, path, ret_error);
+		if (!*clip)
 			return -EINVAL;
-	} else if (o.kind == MEDIA_CLIP) {
+	} else if (o.kind == MEDIA_CLIP && !*clip) {
 		*ret_error = xprintf("a stream needs a clip, or media of "
 				     "another kind");
 		return -EINVAL;
 	}
-	struct media *m = media_new(&o, clip, s->seed);
+	*ret_media = media_new(&o, *clip, s->seed);
+	c->medias = push(c->medias, &c->n_medias, *ret_media);
+	return 0;
+}
 
-	c->medias = push(c->medias, &c->n_medias, m);
+/* "later": [{"from": TIME, "media": {...}, "clip": ...}, ...]. */
+static int add_later(struct config *c, const struct server *s,
+		     json_object *json, const char *dir, int64_t now_ms,
+		     const struct clip *of_stream, struct stream *stream,
+		     char **ret_error)
+{
+	if (!json_object_is_type(json, json_type_array)) {
+		*ret_error = xprintf("\"later\" is not a list");
+		return -EINVAL;
+	}
+	size_t n = json_object_array_length(json);
+
+	stream->later = xcalloc(n, sizeof(*stream->later));
+	for (size_t i = 0; i < n; i++) {
+		json_object *one = json_object_array_get_idx(json, i), *v;
+		const struct clip *clip = of_stream;
+		struct later *l = &stream->later[i];
+		struct media *m = NULL;
+
+		if (!json_object_object_get_ex(one, "from", &v) ||
+		    !time_parse(json_object_get_string(v), now_ms,
+				&l->from_ms) ||
+		    (i > 0 && l->from_ms < l[-1].from_ms)) {
+			*ret_error = xprintf("\"later\" needs \"from\", a "
+					     "time after the one before");
+			return -EINVAL;
+		}
+		int rc = media_from_json(c, s, one, dir, &clip, &m, ret_error);
+
+		if (rc)
+			return rc;
+		l->media = m;
+		stream->n_later++;
+	}
+	return 0;
+}
+
+/* One stream, or as many as "copies" says. */
+static int add(struct config *c, struct server *s, json_object *json,
+	       const char *dir, int64_t now_ms, char **ret_error)
+{
+	const struct clip *clip = NULL;
+	struct media *m = NULL;
+	int64_t copies = 1;
+	json_object *v;
+
+	c->jsons = push(c->jsons, &c->n_jsons, json);
+	int rc = media_from_json(c, s, json, dir, &clip, &m, ret_error);
+
+	if (rc)
+		return rc;
 	if (json_object_object_get_ex(json, "copies", &v))
 		copies = json_object_get_int64(v);
 	for (int64_t i = 0; i < copies; i++) {
@@ -121,6 +173,11 @@ static int add(struct config *c, struct server *s, json_object *json,
 		if (rc)
 			return rc;
 		s->streams = push(s->streams, &s->n_streams, stream);
+		if (json_object_object_get_ex(json, "later", &v))
+			rc = add_later(c, s, v, dir, now_ms, clip, stream,
+				       ret_error);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }

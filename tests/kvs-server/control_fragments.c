@@ -12,10 +12,11 @@
 
 static void put(struct buf *b, const struct stream *s, const struct frag *f)
 {
+	const struct media *m = stream_media(s, f);
 	char producer[40], server[40];
 	struct doc d = {0};
 
-	doc_fragment(&d, s->media, f, true);
+	doc_fragment(&d, m, f, true);
 	time_iso(f->producer_ms, producer);
 	time_iso(f->server_ms, server);
 	buf_printf(b,
@@ -25,9 +26,8 @@ static void put(struct buf *b, const struct stream *s, const struct frag *f)
 		   ",\"size_bytes\":%" PRId64 ",\"document_bytes\":%" PRIu64
 		   ",\"cluster\":%" PRId64 "}",
 		   f->number, f->producer_ms, f->server_ms, producer, server,
-		   media_listed_length_ms(s->media, f),
-		   media_listed_size(s->media, f), d.size,
-		   f->index % s->n_templates);
+		   media_listed_length_ms(m, f), media_listed_size(m, f),
+		   d.size, f->index % s->n_templates);
 	doc_free(&d);
 }
 
@@ -149,7 +149,7 @@ enum MHD_Result control_get_media(struct request *r)
 		return control_fail(r, "no such fragment");
 	struct doc *d = xcalloc(1, sizeof(*d));
 
-	doc_fragment(d, s->media, &f, false);
+	doc_fragment(d, stream_media(s, &f), &f, false);
 	return reply_response(
 		r, 200, "video/webm",
 		MHD_create_response_from_callback(d->size, CHUNK_BYTES,

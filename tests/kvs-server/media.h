@@ -74,6 +74,7 @@ struct frag {
 	int64_t spacing_ms; /* until the next one */
 	int64_t size_bytes; /* as listed; -1: what the media says */
 	int64_t length_ms;  /* as listed; -1: what the media says */
+	bool lost;	    /* listed, but its media is not found */
 };
 
 struct media;

@@ -18,8 +18,19 @@ void stream_free(struct stream *s)
 	free(s->arn);
 	free(s->media_type);
 	free(s->extras);
+	free(s->later);
 	grid_free(&s->grid);
 	free(s);
+}
+
+const struct media *stream_media(const struct stream *s, const struct frag *f)
+{
+	const struct media *m = s->media;
+
+	for (size_t i = 0; i < s->n_later; i++)
+		if (s->later[i].from_ms <= f->producer_ms)
+			m = s->later[i].media;
+	return m;
 }
 
 void stream_grid_frag(const struct stream *s, int64_t index, struct frag *ret)
@@ -55,6 +66,7 @@ void stream_add(struct stream *s, const struct extra *x, struct frag *ret)
 						: s->grid.longest_ms,
 		.length_ms = x->length_ms,
 		.size_bytes = x->size_bytes,
+		.lost = x->lost,
 	};
 
 	if (x->number[0]) {

@@ -29,6 +29,12 @@ enum media_order {
 	ORDER_SHUFFLED
 };
 
+/* What fragments that start then or later look like. */
+struct later {
+	int64_t from_ms;
+	const struct media *media;
+};
+
 struct stream {
 	char *name, *arn;
 	char *media_type; /* or NULL */
@@ -38,6 +44,8 @@ struct stream {
 	atomic_bool deleted;
 	struct grid grid;
 	const struct media *media;
+	struct later *later; /* by time */
+	size_t n_later;
 	int64_t n_templates; /* Clusters of the clip, or 1 */
 	int64_t session_fragments;
 	bool sorted; /* the lists; else shuffled */
@@ -55,6 +63,7 @@ struct stream {
 };
 
 void stream_free(struct stream *s);
+const struct media *stream_media(const struct stream *s, const struct frag *f);
 void stream_grid_frag(const struct stream *s, int64_t index, struct frag *ret);
 
 /* What to add; -1 or empty where the server chooses. */
@@ -62,6 +71,7 @@ struct extra {
 	int64_t producer_ms, server_ms;
 	int64_t spacing_ms, length_ms, size_bytes, cluster;
 	char number[NUMBER_LEN + 1];
+	bool lost;
 };
 void stream_add(struct stream *s, const struct extra *x, struct frag *ret);
 

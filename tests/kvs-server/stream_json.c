@@ -27,7 +27,7 @@ static const char *const known[] = {"name",	   "clip",
 				    "extra",	   "media_type",
 				    "delay_ms",	   "jitter_ms",
 				    "empty_pages", "session_fragments",
-				    NULL};
+				    "later",	   NULL};
 
 /* Where options are read: the first mistake is kept. */
 struct reader {
@@ -69,6 +69,15 @@ static const char *get_string(struct reader *r, const char *name,
 	if (v && !json_object_is_type(v, json_type_string))
 		mistake(r, name, "is not a string");
 	return v ? json_object_get_string(v) : otherwise;
+}
+
+static bool get_bool(struct reader *r, const char *name)
+{
+	json_object *v = option(r, name);
+
+	if (v && !json_object_is_type(v, json_type_boolean))
+		mistake(r, name, "is not true or false");
+	return v && json_object_get_boolean(v);
 }
 
 static int64_t parse_time(struct reader *r, const char *name, json_object *v)
@@ -221,8 +230,8 @@ int config_extra(json_object *json, int64_t now_ms, struct extra *ret,
 		 char **ret_error)
 {
 	static const char *const names[] = {
-		"producer",   "server",	 "spacing_ms", "length_ms",
-		"size_bytes", "cluster", "number",     NULL};
+		"producer", "server", "spacing_ms", "length_ms", "size_bytes",
+		"cluster",  "number", "lost",	    NULL};
 	struct reader r = {.json = json, .now_ms = now_ms};
 	struct extra x = {.cluster = -1};
 
@@ -248,6 +257,7 @@ int config_extra(json_object *json, int64_t now_ms, struct extra *ret,
 	x.length_ms = get_int(&r, "length_ms", -1, 0, INT64_MAX);
 	x.size_bytes = get_int(&r, "size_bytes", -1, 0, INT64_MAX);
 	x.cluster = get_int(&r, "cluster", -1, 0, 1 << 20);
+	x.lost = get_bool(&r, "lost");
 	if (*number && !number_is_legal(number))
 		mistake(&r, "number", "is not 1 to 128 digits");
 	if (r.error) {

@@ -13,6 +13,9 @@ server sent.  It shares no code with fs/mkv.
     file.padding                            # bytes of the Void that ends it
     file.find("Tracks/TrackEntry/CodecID")  # every such element
     file.text("Info/Title"), file.uint("Info/TimestampScale"), ...
+    ebml.inside(element)                    # its children, where parse() leaves
+                                            # it as it is: SeekHead, Chapters,
+                                            # Cues, BlockGroup
 
 Anything that is not well formed raises Malformed.
 """
@@ -33,10 +36,7 @@ IDS = {
     0xEC: ("Void", BINARY),
     0xBF: ("CRC-32", BINARY),
     0x18538067: ("Segment", MASTER),
-    0x114D9B74: ("SeekHead", MASTER),
-    0x4DBB: ("Seek", MASTER),
-    0x53AB: ("SeekID", BINARY),
-    0x53AC: ("SeekPosition", UINT),
+    0x114D9B74: ("SeekHead", BINARY),
     0x1549A966: ("Info", MASTER),
     0x2AD7B1: ("TimestampScale", UINT),
     0x4489: ("Duration", FLOAT),
@@ -62,25 +62,49 @@ IDS = {
     0xB5: ("SamplingFrequency", FLOAT),
     0x9F: ("Channels", UINT),
     0x6264: ("BitDepth", UINT),
+    0xB9: ("FlagEnabled", UINT),
+    0x88: ("FlagDefault", UINT),
+    0x55AA: ("FlagForced", UINT),
+    0x9C: ("FlagLacing", UINT),
+    0x22B59D: ("LanguageBCP47", TEXT),
+    0x258688: ("CodecName", TEXT),
+    0x56AA: ("CodecDelay", UINT),
+    0x56BB: ("SeekPreRoll", UINT),
+    0x9A: ("FlagInterlaced", UINT),
+    0x54B0: ("DisplayWidth", UINT),
+    0x54BA: ("DisplayHeight", UINT),
+    0x54B2: ("DisplayUnit", UINT),
+    0x55B0: ("Colour", BINARY),
+    0x78B5: ("OutputSamplingFrequency", FLOAT),
     0x1F43B675: ("Cluster", MASTER),
     0xE7: ("Timestamp", UINT),
     0xA7: ("Position", UINT),
     0xAB: ("PrevSize", UINT),
     0xA3: ("SimpleBlock", BINARY),
     0xA0: ("BlockGroup", BINARY),
-    0x1C53BB6B: ("Cues", MASTER),
+    0xA1: ("Block", BINARY),
+    0x9B: ("BlockDuration", UINT),
+    0xFB: ("ReferenceBlock", INT),
+    0x4DBB: ("Seek", MASTER),
+    0x53AB: ("SeekID", BINARY),
+    0x53AC: ("SeekPosition", UINT),
     0xBB: ("CuePoint", MASTER),
     0xB3: ("CueTime", UINT),
     0xB7: ("CueTrackPositions", MASTER),
     0xF7: ("CueTrack", UINT),
     0xF1: ("CueClusterPosition", UINT),
-    0x1941A469: ("Attachments", BINARY),
-    0x1043A770: ("Chapters", MASTER),
     0x45B9: ("EditionEntry", MASTER),
+    0x45BC: ("EditionUID", UINT),
+    0x45DB: ("EditionFlagDefault", UINT),
     0xB6: ("ChapterAtom", MASTER),
+    0x73C4: ("ChapterUID", UINT),
     0x91: ("ChapterTimeStart", UINT),
     0x80: ("ChapterDisplay", MASTER),
     0x85: ("ChapString", TEXT),
+    0x437C: ("ChapLanguage", TEXT),
+    0x1C53BB6B: ("Cues", BINARY),
+    0x1941A469: ("Attachments", BINARY),
+    0x1043A770: ("Chapters", BINARY),
     0x1254C367: ("Tags", MASTER),
     0x7373: ("Tag", MASTER),
     0x63C0: ("Targets", MASTER),
@@ -190,6 +214,12 @@ def _walk(data, at, end, inside, bounded):
     return found, at
 
 
+def inside(element):
+    """The children of one that parse() does not look into."""
+    return _walk(element.data, element.body, element.end, element.name,
+                 True)[0]
+
+
 class Document:
     """An EBML header, its Segment, and what is at level 0 with them."""
 
@@ -290,15 +320,6 @@ class Document:
         for element in self.elements:
             add(element, 0)
         return "\n".join(lines)
-
-
-def elements(data):
-    """Those that lie one after the other, whatever they are."""
-    data = bytes(data)
-    found, at = _walk(data, 0, len(data), None, True)
-    if at != len(data):
-        raise Malformed(f"it ends at {at} of {len(data)}")
-    return found
 
 
 def documents(data):

@@ -77,6 +77,14 @@ def names(top):
     return all_dirs, all_files
 
 
+def first_difference(a, b):
+    """Where two strings of bytes part, and how; for a failure's message."""
+    at = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y),
+              min(len(a), len(b)))
+    return (f"{len(a)} and {len(b)} bytes, from {at} on: "
+            f"{a[at:at + 24].hex()} and {b[at:at + 24].hex()}")
+
+
 def until(condition, seconds=30):
     """Its value as soon as there is one; the last one after that time."""
     deadline = time.monotonic() + seconds

@@ -76,8 +76,10 @@ class Server:
     def _write(self, config):
         config = json.loads(json.dumps(config))
         for stream in config.get("streams", []) + [config.get("defaults", {})]:
-            if stream.get("clip"):
-                stream["clip"] = str(CLIPS / stream["clip"])
+            later = stream.get("later") or []
+            for one in [stream, *(o for o in later if isinstance(o, dict))]:
+                if one.get("clip"):
+                    one["clip"] = str(CLIPS / one["clip"])
         if self.folder is None:
             self._made = tempfile.TemporaryDirectory(prefix="kvs-server-")
             self.folder = self._made.name

@@ -409,3 +409,38 @@ def test_mkvinfo_agrees(kvs, archive, tmp_path):
         assert out.lower().count("simple block:" if stream != "groups"
                                  else "block group") == wanted
         assert "Error" not in out
+
+
+def test_later_media_and_lost_fragments(tmp_path):
+    lost = {"producer": "2026-11-22T13:00:05Z", "number": "17", "lost": True}
+    stream = {**FD, "end": 4, "name": "s", "extra": [lost], "later": [
+        {"from": "2026-11-22T13:00:02Z", "clip": "lobby.mkv"},
+        {"from": "2026-11-22T13:00:06Z", "media": {"clusters": 0}}]}
+    with kvs_server.Server(tmp_path, now=NOW, streams=[stream],
+                           args=["--clock", NOW, "--max-skew", "0"]) as kvs:
+        archive = kvs.archive()
+        fragments = kvs.fragments("s")
+        body = get(archive, "s", [f["number"] for f in fragments])
+        documents = list(ebml.documents(body))
+        assert [len(d.find("Tracks/TrackEntry")) for d in documents] == [
+            1, 2, 2, 0, 1]
+        assert [bool(d.blocks) for d in documents] == [
+            True, True, True, False, False]
+        assert documents[3].number == "17"
+        assert "AWS_KINESISVIDEO_ERROR_CODE" in documents[3].tags
+        assert [f["document_bytes"] == len(d.raw) for f, d in
+                zip(fragments, documents)] == [True] * 3 + [False, True]
+        listed = archive.list_fragments(StreamName="s", FragmentSelector={
+            "FragmentSelectorType": "PRODUCER_TIMESTAMP", "TimestampRange": {
+                "StartTimestamp": "2026-11-22", "EndTimestamp": "2026-11-23",
+            }})["Fragments"]
+        assert "17" in [f["FragmentNumber"] for f in listed]
+
+
+@pytest.mark.parametrize("later", [
+    {}, [3], [{"from": "2026-11-22"}, {"from": "2026-11-21"}],
+    [{"from": "2026-11-22", "media": {"kind": "?"}}], [{"media": {}}]])
+def test_bad_later(tmp_path, later):
+    with pytest.raises(RuntimeError):
+        kvs_server.Server(tmp_path, now=NOW, streams=[
+            {**FD, "name": "s", "later": later}])

@@ -8,7 +8,8 @@ import pytest
 
 import expected
 import kvs_server
-import movie_reference
+import movie_files
+import movie_validator
 
 START = expected.epoch_ms("2026-11-22T12:00:00Z")
 SEEDS = {1: 1, 2: 2, 3: 12, 4: 60, 5: 200, 6: 700}
@@ -49,12 +50,12 @@ def test_any_archive(mount, tmp_path, seed):
                 {"kind": "in-band", "code": 4000, "name": "NOT_FOUND"})):
             kvs.fault(**how, number=number, count=-1)
         m = mount("cam", "--no-clock", server=kvs)
-        check(m, rng, gone)
+        check(m, kvs, rng, gone)
         m.stop()
         kvs.close()
 
 
-def check(m, rng, gone):
+def check(m, kvs, rng, gone):
     path = day_of(m)
     first = os.stat(path)
     ino, size = first.st_ino, first.st_size
@@ -68,22 +69,20 @@ def check(m, rng, gone):
             before += os.pread(f.fileno(), size, len(before))
         for (at, n), bytes_ in reads.items():
             assert bytes_ == before[at:at + n]
-    movie_reference.Movie(before)
     # What was found out by now is in the next layout, which has another inode.
     m.restart()
     assert os.stat(path).st_size == size
     whole = path.read_bytes()
-    assert len(whole) == size
-    parts = movie_reference.parts(m.path / "fragments")
-    out = movie_reference.lost(parts)
-    missing = {i for i, p in enumerate(parts) if p.number in gone}
-    if missing - out:
+    stream = movie_files.Stream(kvs, "cam", m.path, clock=False)
+    movie = stream.check(path, whole, known=gone)
+    movie_validator.validate(whole, lengths=False)
+    out = [s.fragment["number"] for s in movie.slots if s.out]
+    if gone - {s.fragment["number"] for s in movie.slots if s.lost}:
         assert os.stat(path).st_ino != ino
     else:
         assert os.stat(path).st_ino == ino and whole == before
-    movie_reference.Movie(whole).check(parts, out | missing)
-    assert int(os.getxattr(path, "user.kvs.skipped")) == len(out | missing)
-    assert int(os.getxattr(path, "user.kvs.fragments")) == len(parts)
+    assert int(os.getxattr(path, "user.kvs.skipped")) == len(out)
+    assert int(os.getxattr(path, "user.kvs.fragments")) == len(movie.slots)
     text = m.text()
-    for i in out | missing:
-        assert text.count(f"fragment {parts[i].number} is left out") == 1
+    for number in out:
+        assert text.count(f"fragment {number} is left out") == 1

@@ -12,6 +12,7 @@ import tempfile
 
 import pytest
 
+import captures
 import ebml
 import expected
 import kvs_server
@@ -41,41 +42,18 @@ SHAPES = {
                                        "swap_tracks": True}},
 }
 VIDEO = [name for name in SHAPES if not name.startswith("call")]
-CAPTURES = ["output_get_media", "output_get_media_sparse_fragments",
-            "kinesis_video_renderer_example_output"]
 
 
 # -- what is mounted -----------------------------------------------------------
-
-
-def clip_of(capture, folder):
-    """A producer's own header with its Clusters, as the local KVS wants it."""
-    documents = ebml.documents(capture.read_bytes())
-    first = documents[0]
-    at = [e.name for e in first.segment.children].index("Cluster")
-    body = b"".join(e.raw for e in first.segment.children[:at])
-    body += b"".join(c.raw for d in documents for c in d.clusters)
-    path = folder / capture.name
-    path.write_bytes(first.header.raw + bytes.fromhex("18538067")
-                     + (len(body) | 1 << 56).to_bytes(8, "big") + body)
-    return path
-
-
-def video_of(capture):
-    """Its file, which a checkout of its own does not have."""
-    shared = pathlib.Path(os.environ.get("KVSFS_SHARED")
-                          or mounting.ROOT.parent / "shared")
-    return shared / "data" / "get-media" / f"{capture}.mkv"
 
 
 @pytest.fixture(scope="module")
 def kvs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kvs")
     streams = [{"name": name, **shape} for name, shape in SHAPES.items()]
-    for name in CAPTURES:
-        if video_of(name).exists():
-            streams.append({**STREAM, "name": name, "end": 3,
-                            "clip": str(clip_of(video_of(name), folder))})
+    for name in captures.present():
+        streams.append({**STREAM, "name": name, "end": 3,
+                        "clip": str(captures.clip_of(name, folder))})
     with kvs_server.Server(folder, streams=streams, now=expected.NOW,
                            args=expected.FROZEN) as server:
         yield server
@@ -85,7 +63,7 @@ class Fragment:
     """The last fragment of a stream: path of it, sent: as a Document."""
 
     def __init__(self, kvs, mount, stream):
-        if stream in CAPTURES and not video_of(stream).exists():
+        if stream in captures.NAMES and stream not in captures.present():
             pytest.skip(f"no capture {stream}")
         found = kvs.fragments(stream, "2026-11-22", expected.NOW)
         last = found[-1]
@@ -153,8 +131,8 @@ def shapes(names):
     return pytest.mark.parametrize("fragment", names, indirect=True)
 
 
-ALL = shapes([*SHAPES, *CAPTURES])
-PICTURES = shapes([*VIDEO, *CAPTURES])
+ALL = shapes([*SHAPES, *captures.NAMES])
+PICTURES = shapes([*VIDEO, *captures.NAMES])
 CALLS = shapes(["call", "call-swapped"])
 
 
