@@ -167,13 +167,15 @@ static GByteArray *clock_of(const struct slot_scan *scan,
 			    const struct mkv_slot_spec *spec)
 {
 	int64_t room = spec->slot_bytes - media_bytes(scan);
+	int64_t wall_ms = first_wall_ms(spec, first_ticks(scan, spec));
 	GByteArray *clock = g_byte_array_new();
 
 	if (spec->clock_track == 0)
 		return clock;
-	slot_clock_write((uint8_t)spec->clock_track, spec->scale_ns,
-			 first_wall_ms(spec, first_ticks(scan, spec)),
-			 spec->wall_end_ms, room, clock);
+	/* Sound that leads the picture is still in the slot before's time. */
+	slot_clock_write((uint8_t)spec->clock_track, spec->scale_ns, wall_ms,
+			 MAX(wall_ms, spec->wall_ms), spec->wall_end_ms, room,
+			 clock);
 	if (!fits(clock->len, room))
 		g_byte_array_set_size(clock, 0);
 	return clock;

@@ -23,11 +23,12 @@
  * as sent, held within [from_ticks, to_ticks]; the others keep their distance
  * to it, are held within that too, and never go back.
  *
- * The clock (a text track) says UTC, "2026-11-22 13:05:02Z": one block at the
- * slot's beginning, until the next whole second, then one for each second that
- * begins before wall_end_ms, the last cut short there.  Blocks' times are
- * relative to the first Cluster and 16 bits: seconds beyond are left out.  It
- * takes what room there is: where it does not fit as a whole, it is left out.
+ * The clock (a text track) says UTC, "2026-11-22 13:05:02Z": one block at
+ * at_ticks (or at the first Cluster, if that is later), until the next second,
+ * then one for each second that begins before wall_end_ms, the last cut short
+ * there.  Blocks' times are relative to the first Cluster and 16 bits: seconds
+ * beyond are left out.  It takes what room there is: where it does not fit as a
+ * whole, it is left out.
  *
  * Pure but for the source's reads; any thread; immutable once made.
  */

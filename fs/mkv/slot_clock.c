@@ -36,12 +36,13 @@ static void put_block(GByteArray *out, uint8_t track, int64_t relative,
 }
 
 bool slot_clock_write(uint8_t track, uint64_t scale_ns, int64_t wall_ms,
-		      int64_t end_ms, int64_t max_bytes, GByteArray *out)
+		      int64_t start_ms, int64_t end_ms, int64_t max_bytes,
+		      GByteArray *out)
 {
 	const guint before = out->len;
 	int64_t next_ms;
 
-	for (int64_t t_ms = wall_ms; t_ms < end_ms; t_ms = next_ms) {
+	for (int64_t t_ms = start_ms; t_ms < end_ms; t_ms = next_ms) {
 		int64_t relative = mkv_ticks(t_ms - wall_ms, scale_ns);
 		int64_t end;
 
