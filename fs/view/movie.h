@@ -16,11 +16,13 @@
  * The movie of r's range as the catalog knows it now: of rows up to r->max_id
  * that are r->alive_ms or younger.  With r->out those slots are left out, else
  * by what is known of their fragments now; then r is completed.  0, -ENOENT: it
- * holds nothing, -EAGAIN: *ret_fragment has no size yet, or -errno.
+ * holds nothing, -EAGAIN: there is a fragment that has no size yet, or -errno.
  */
 int movie_build(struct tree *t, const struct archive_stream *s,
-		struct movie_recipe *r, struct movie_layout **ret_layout,
-		int64_t *ret_fragment);
+		struct movie_recipe *r, struct movie_layout **ret_layout);
+/* A fragment of it that has no size yet, after so many others; 0: none. */
+int64_t movie_sizeless(struct tree *t, const struct movie_recipe *r,
+		       size_t pass_over);
 /* The movie of a node; -ESTALE where it cannot be laid out as it was. */
 int movie_at(struct tree *t, uint64_t node, struct movie **ret_movie);
 

@@ -97,12 +97,20 @@ static int show(struct tree *t, const struct rows *rows)
 	return 0;
 }
 
-static int64_t without_size(const struct rows *rows)
+static int64_t without_size(const struct rows *rows, size_t pass_over)
 {
 	for (size_t i = 0; i < rows->n; i++)
-		if (rows->at[i].file_bytes < 0)
+		if (rows->at[i].file_bytes < 0 && pass_over-- == 0)
 			return rows->at[i].id;
 	return 0;
+}
+
+int64_t movie_sizeless(struct tree *t, const struct movie_recipe *r,
+		       size_t pass_over)
+{
+	struct rows auto_rows rows = {0};
+
+	return rows_read(t, r, &rows) < 0 ? 0 : without_size(&rows, pass_over);
 }
 
 /* ---- what is left out ---------------------------------------------------- */
@@ -213,8 +221,7 @@ static void complete(const struct archive_stream *s, const struct rows *rows,
 }
 
 int movie_build(struct tree *t, const struct archive_stream *s,
-		struct movie_recipe *r, struct movie_layout **ret_layout,
-		int64_t *ret_fragment)
+		struct movie_recipe *r, struct movie_layout **ret_layout)
 {
 	struct rows auto_rows rows = {0};
 	g_autofree char *title = title_of(s, &r->range);
@@ -223,8 +230,7 @@ int movie_build(struct tree *t, const struct archive_stream *s,
 
 	if (rc < 0)
 		return rc;
-	*ret_fragment = without_size(&rows);
-	if (*ret_fragment)
+	if (without_size(&rows, 0))
 		return -EAGAIN;
 	l = movie_layout_new(rows.at, rows.n, by_number, t);
 	if (r->out) {
@@ -253,12 +259,11 @@ static int build_again(struct tree *t, struct movie_recipe *r,
 	const struct archive_stream *s =
 		archive_stream_by_id(t->a, r->range.stream, &streams);
 	struct movie_layout *l = NULL;
-	int64_t fragment;
 	int rc;
 
 	if (!s)
 		return -ESTALE;
-	rc = movie_build(t, s, r, &l, &fragment);
+	rc = movie_build(t, s, r, &l);
 	if (rc == -ENOENT || rc == -EAGAIN ||
 	    (rc == 0 && l->rows_fingerprint != r->rows_fingerprint))
 		rc = -ESTALE;

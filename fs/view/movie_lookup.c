@@ -9,6 +9,8 @@
 #include "fs/base/utc.h"
 #include "fs/view/movie.h"
 
+/* Fragments by which the stream is calibrated, should one not be had. */
+#define CALIBRATE_TRIES 4
 /* A size that changes while it is being shown: as often as that is bad luck. */
 #define SHOW_TRIES 5
 
@@ -16,7 +18,7 @@ struct asking {
 	struct tree *t;
 	archive_ticket ticket;
 	struct movie_range range;
-	unsigned tries;
+	unsigned tries, passed_over;
 	tree_entry_fn fn;
 	void *user;
 };
@@ -99,7 +101,10 @@ static void calibrated(void *user, int rc)
 {
 	struct asking *q = user;
 
-	if (rc < 0)
+	/* Its own trouble: another will do. */
+	if (rc == -EIO && ++q->passed_over < CALIBRATE_TRIES)
+		make(q);
+	else if (rc < 0)
 		end(q, rc, NULL);
 	else
 		make(q);
@@ -127,7 +132,7 @@ static void make(struct asking *q)
 		archive_stream_by_id(q->t->a, q->range.stream, &streams);
 	struct movie_recipe r = {.range = q->range, .max_id = INT64_MAX};
 	struct movie_layout *l;
-	int64_t fragment = 0;
+	int64_t fragment;
 	int rc = -ESTALE;
 
 	if (s) {
@@ -143,7 +148,7 @@ static void make(struct asking *q)
 	if (rc == 0)
 		rc = catalog_last_id(q->t->c, &r.max_id);
 	if (rc == 0)
-		rc = movie_build(q->t, s, &r, &l, &fragment);
+		rc = movie_build(q->t, s, &r, &l);
 	if (rc == 0) {
 		movies_show(q->t->movies, &r, l);
 		found(q, &r);
@@ -151,10 +156,10 @@ static void make(struct asking *q)
 		absent(q);
 	else if (rc != -EAGAIN)
 		end(q, rc, NULL);
-	else if (q->tries++ >= SHOW_TRIES)
-		end(q, -EIO, NULL);
-	else if (fragment)
+	else if ((fragment = movie_sizeless(q->t, &r, q->passed_over)))
 		archive_calibrate(q->t->a, q->ticket, fragment, calibrated, q);
+	else if (q->passed_over > 0 || q->tries++ >= SHOW_TRIES)
+		end(q, -EIO, NULL);
 	else
 		make(q);
 	movie_recipe_release(&r);
@@ -184,7 +189,7 @@ void movie_lookup(struct tree *t, archive_ticket ticket,
 	int64_t start_ms = r->start_ms - (r->reach ? MOVIE_REACH_MS : 0);
 	int64_t w_start_ms, w_end_ms, from_ms, to_ms;
 
-	*q = (struct asking){t, ticket, *r, 0, fn, user};
+	*q = (struct asking){t, ticket, *r, 0, 0, fn, user};
 	bucket_window(t, s, &w_start_ms, &w_end_ms);
 	/* Outside of the window nobody is asked: what a wrong clock put there
 	   is in the catalog. */
