@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/mkv/format.h"
 
+#define NS_PER_MS 1000000
+
 int64_t mkv_ticks(int64_t ms, uint64_t scale_ns)
 {
-	__int128 ns = (__int128)ms * 1000000;
-	__int128 half = scale_ns / 2;
+	__int128 ns = (__int128)ms * NS_PER_MS, ticks;
 
-	return (int64_t)((ns >= 0 ? ns + half : ns - half) /
-			 (__int128)scale_ns);
+	ticks = ((ns < 0 ? -ns : ns) + scale_ns / 2) / scale_ns;
+	if (ns < 0)
+		ticks = -ticks;
+	/* Where a tick is shorter than a millisecond. */
+	if (ticks > INT64_MAX)
+		return INT64_MAX;
+	if (ticks < INT64_MIN)
+		return INT64_MIN;
+	return (int64_t)ticks;
 }

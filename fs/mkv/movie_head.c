@@ -6,15 +6,9 @@
 #include "fs/mkv/ebml.h"
 #include "fs/mkv/ids.h"
 #include "fs/mkv/reader.h"
-
-/* As RFC 9559 is; SimpleBlock came with version 2. */
-#define DOC_VERSION	 4
-#define DOC_READ_VERSION 2
+#include "fs/mkv/rewrite.h"
 
 #define NS_PER_MS INT64_C(1000000)
-/* DateUTC counts from 2001-01-01T00:00:00Z. */
-#define DATE_EPOCH_MS INT64_C(978307200000)
-#define APP_NAME      "kvsfs"
 /* The last frame's, where the format says nothing: of 25 a second. */
 #define FRAME_NS (40 * NS_PER_MS)
 
@@ -79,20 +73,6 @@ static void write_seek_head(struct writing *w, const struct mkv_movie_head *h)
 /* ---- what does not depend on the media but for its values ------------------
  */
 
-static void write_ebml(GByteArray *out)
-{
-	size_t opened = ebml_open(out, MKV_EBML);
-
-	ebml_put_uint(out, MKV_EBML_VERSION, 1);
-	ebml_put_uint(out, MKV_EBML_READ_VERSION, 1);
-	ebml_put_uint(out, MKV_EBML_MAX_ID_LENGTH, EBML_ID_MAX);
-	ebml_put_uint(out, MKV_EBML_MAX_SIZE_LENGTH, EBML_SIZE_MAX);
-	ebml_put_text(out, MKV_DOC_TYPE, "matroska");
-	ebml_put_uint(out, MKV_DOC_TYPE_VERSION, DOC_VERSION);
-	ebml_put_uint(out, MKV_DOC_TYPE_READ_VERSION, DOC_READ_VERSION);
-	ebml_close(out, opened);
-}
-
 /* In 8 bytes, whatever it is. */
 static void put_head(GByteArray *out, uint32_t id, uint64_t size)
 {
@@ -108,7 +88,7 @@ static int64_t date_ns(int64_t date_ms)
 {
 	const int64_t max_ms = INT64_MAX / NS_PER_MS;
 
-	return CLAMP(date_ms - DATE_EPOCH_MS, -max_ms, max_ms) * NS_PER_MS;
+	return CLAMP(date_ms - MKV_DATE_EPOCH_MS, -max_ms, max_ms) * NS_PER_MS;
 }
 
 static void write_info(struct writing *w, const struct mkv_movie_head *h,
@@ -125,8 +105,8 @@ static void write_info(struct writing *w, const struct mkv_movie_head *h,
 			       (double)f->scale_ns);
 	ebml_put_date(w->out, MKV_DATE_UTC, date_ns(h->date_ms));
 	ebml_put_text(w->out, MKV_TITLE, h->title);
-	ebml_put_text(w->out, MKV_MUXING_APP, APP_NAME);
-	ebml_put_text(w->out, MKV_WRITING_APP, APP_NAME);
+	ebml_put_text(w->out, MKV_MUXING_APP, MKV_APP_NAME);
+	ebml_put_text(w->out, MKV_WRITING_APP, MKV_APP_NAME);
 	ebml_close(w->out, opened);
 }
 
@@ -166,9 +146,10 @@ static void write_chapters(struct writing *w, const struct mkv_movie_head *h)
 static struct writing write_front(const struct mkv_movie_head *h,
 				  const struct mkv_format *f, GByteArray *out)
 {
+	static const struct mkv_head matroska = {0};
 	struct writing w = {.out = out, .begin = out->len};
 
-	write_ebml(out);
+	mkv_rewrite_ebml(out, &matroska);
 	put_head(out, MKV_SEGMENT, 0);
 	w.segment = out->len;
 	write_seek_head(&w, h);

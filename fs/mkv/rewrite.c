@@ -12,12 +12,8 @@
 #define DOC_READ_VERSION_MIN 2
 
 #define NS_PER_MS INT64_C(1000000)
-/* DateUTC counts from 2001-01-01T00:00:00Z. */
-#define DATE_EPOCH_MS INT64_C(978307200000)
 
-#define APP_NAME "kvsfs"
-
-static void write_ebml(GByteArray *out, const struct mkv_head *head)
+void mkv_rewrite_ebml(GByteArray *out, const struct mkv_head *head)
 {
 	size_t opened = ebml_open(out, MKV_EBML);
 
@@ -57,7 +53,7 @@ static void put_date(GByteArray *out, int64_t producer_ms)
 	if (producer_ms < 0)
 		return;
 	/* 64 bits of nanoseconds end in 2293. */
-	ms = producer_ms - DATE_EPOCH_MS;
+	ms = producer_ms - MKV_DATE_EPOCH_MS;
 	if (ms <= INT64_MAX / NS_PER_MS)
 		ebml_put_date(out, MKV_DATE_UTC, ms * NS_PER_MS);
 }
@@ -65,7 +61,8 @@ static void put_date(GByteArray *out, int64_t producer_ms)
 static int write_info(GByteArray *out, const struct mkv_head *head,
 		      int64_t length_ms)
 {
-	struct ebml_span app = {(const uint8_t *)APP_NAME, strlen(APP_NAME)};
+	struct ebml_span app = {(const uint8_t *)MKV_APP_NAME,
+				strlen(MKV_APP_NAME)};
 	struct ebml_span title = {0}, muxing = {0}, writing = {0};
 	size_t opened;
 	int rc;
@@ -117,7 +114,7 @@ int mkv_rewrite(GByteArray *out, const struct mkv_head *head, int64_t length_ms)
 {
 	int rc;
 
-	write_ebml(out, head);
+	mkv_rewrite_ebml(out, head);
 	ebml_put_head(out, MKV_SEGMENT, EBML_UNKNOWN);
 	rc = write_info(out, head, length_ms);
 	if (!rc)

@@ -16,6 +16,15 @@
 #include <glib.h>
 #include <stdint.h>
 
+/* Where nothing else is known of the application. */
+#define MKV_APP_NAME "kvsfs"
+
+/* DateUTC counts from 2001-01-01T00:00:00Z. */
+#define MKV_DATE_EPOCH_MS INT64_C(978307200000)
+
+/* Append the EBML header alone: 43 bytes where the head asks for nothing. */
+void mkv_rewrite_ebml(GByteArray *out, const struct mkv_head *head);
+
 /*
  * Append the header.  length_ms is that of ListFragments, which ends where the
  * last frame starts; 0: no Duration.  0 or -EBADMSG, with out in disorder.

@@ -310,26 +310,6 @@ static void test_packed(void **state)
 	mkv_format_free(f);
 }
 
-static void test_ticks(void **state)
-{
-	static const struct {
-		int64_t ms;
-		uint64_t scale_ns;
-		int64_t ticks;
-	} cases[] = {
-		{0, 1000000, 0},	 {7, 1000000, 7},
-		{-7, 1000000, -7},	 {7, 100000, 70},
-		{1, 2000000, 1},	 {-1, 2000000, -1},
-		{2, 3000000, 1},	 {1, 3000000, 0},
-		{1500, 1000000000, 2},	 {1499, 1000000000, 1},
-		{-1500, 1000000000, -2}, {86400000, 1, 86400000000000},
-	};
-
-	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
-		assert_int_equal(mkv_ticks(cases[i].ms, cases[i].scale_ns),
-				 cases[i].ticks);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,7 +318,6 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_every_cut),
 		cmocka_unit_test(test_packed),
-		cmocka_unit_test(test_ticks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
