@@ -9,6 +9,7 @@
 /* Headers before 6.9 (Debian 12 has 6.1) lack these. */
 #define INIT_EXT	 (UINT32_C(1) << 30)
 #define INIT_PASSTHROUGH (UINT32_C(1) << (37 - 32)) /* in flags2 */
+#define INIT_DIRECT_MMAP (UINT32_C(1) << (36 - 32)) /* likewise; Linux 6.6 */
 #define OPEN_PASSTHROUGH (UINT32_C(1) << 7)
 
 struct backing_map {
@@ -30,9 +31,12 @@ static_assert(sizeof(struct backing_init) == sizeof(struct fuse_init_out),
 static_assert(sizeof(struct open_reply) == sizeof(struct fuse_open_out),
 	      "protocol");
 
-void backing_ask(struct backing_init *init)
+void backing_ask(struct backing_init *init, bool passthrough)
 {
 	init->flags |= INIT_EXT;
+	init->flags2 |= INIT_DIRECT_MMAP;
+	if (!passthrough)
+		return;
 	init->flags2 |= INIT_PASSTHROUGH;
 	/* On files of file systems that are not stacked themselves. */
 	init->max_stack_depth = 1;

@@ -13,6 +13,7 @@
 #define KVSFS_FUSE_BACKING_H
 
 #include <fuse_lowlevel.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,8 +27,11 @@ struct backing_init {
 	uint32_t after[6];
 };
 
-/* Asks for it in a reply to INIT; a kernel without it takes no notice. */
-void backing_ask(struct backing_init *init);
+/*
+ * Asks for it in a reply to INIT, and that what is opened past the page cache
+ * may be mapped all the same; a kernel without them takes no notice.
+ */
+void backing_ask(struct backing_init *init, bool passthrough);
 /*
  * Makes a file known to the kernel.  An id, or -errno: no CAP_SYS_ADMIN, an
  * old kernel, a file on a stacked file system such as overlayfs.

@@ -198,7 +198,8 @@ static ssize_t write_reply(int fd, struct iovec *iov, int count)
 }
 
 /* The first reply of all is that to INIT. */
-static ssize_t write_init(int fd, struct iovec *iov, int count)
+static ssize_t write_init(struct fuse_mount *m, int fd, struct iovec *iov,
+			  int count)
 {
 	struct backing_init init;
 	struct iovec ours[2];
@@ -206,7 +207,7 @@ static ssize_t write_init(int fd, struct iovec *iov, int count)
 	if (count != 2 || iov[1].iov_len != sizeof(init))
 		return write_reply(fd, iov, count);
 	memcpy(&init, iov[1].iov_base, sizeof(init));
-	backing_ask(&init);
+	backing_ask(&init, io_asks_passthrough(m));
 	ours[0] = iov[0];
 	ours[1] = (struct iovec){&init, sizeof(init)};
 	return write_reply(fd, ours, count);
@@ -220,9 +221,8 @@ static ssize_t hook_writev(int fd, struct iovec *iov, int count, void *userdata)
 	atomic_fetch_add(&m->writing, 1);
 	if (atomic_load(&m->closed))
 		errno = ENOENT; /* to libfuse: nobody waits for it any more */
-	else if (!atomic_exchange(&m->init_answered, true) &&
-		 io_asks_passthrough(m))
-		rc = write_init(fd, iov, count);
+	else if (!atomic_exchange(&m->init_answered, true))
+		rc = write_init(m, fd, iov, count);
 	else
 		rc = write_reply(fd, iov, count);
 	atomic_fetch_sub(&m->writing, 1);

@@ -156,6 +156,8 @@ class AsNobody(mounting.Mount):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs another user")
+@pytest.mark.skipif(not os.stat("/dev/fuse").st_mode & 0o002,
+                    reason="/dev/fuse is not for everybody, as udev makes it")
 @pytest.mark.parametrize("io", ["auto", "passthrough"])
 def test_an_ordinary_user_falls_back(kvsfs, kvs, io):
     """Without a word."""
@@ -366,3 +368,22 @@ def test_what_is_opened_often_stays(opened, kvs, io):
     kvs.reset()
     assert watching.read(m.of(hot)) == content
     assert fetched(kvs) == 0
+
+
+# Past the page cache it can be mapped since Linux 6.6.
+MAPS = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) >= (6, 6)
+
+
+def test_movies(opened, io):
+    """The same bytes in every mode, read or mapped."""
+    m = opened("misfit", io)
+    path = m.path / "movies" / "2026-11-22.mkv"
+    with open(path, "rb") as f:
+        data = f.read()
+        assert len(data) == os.fstat(f.fileno()).st_size
+        assert data[:4].hex() == "1a45dfa3"
+        assert os.pread(f.fileno(), 9, len(data)) == b""
+        if MAPS or mode(m) == "no-open":
+            with mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+                assert mapped[:] == data
+    assert path.read_bytes() == data
