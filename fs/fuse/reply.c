@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "fs/base/base.h"
 #include "fs/fuse/backing.h"
 #include "fs/fuse/internal.h"
 
@@ -75,25 +76,6 @@ struct fuse_entry_param reply_entry(struct fuse_mount *m,
 
 /* ---- bytes -------------------------------------------------------------- */
 
-static int read_all(int fd, void *bytes, size_t n, off_t offset)
-{
-	uint8_t *p = bytes;
-
-	while (n > 0) {
-		ssize_t got = pread(fd, p, n, offset);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		/* It was there: a file that has shrunk is a failing disk. */
-		if (got <= 0)
-			return -EIO;
-		p += got;
-		offset += got;
-		n -= (size_t)got;
-	}
-	return 0;
-}
-
 /* More are gathered first: the kernel's copy of so many is slower than ours. */
 #define IOV_MAX_PIECES 64
 
@@ -123,7 +105,7 @@ static void reply_mapped(fuse_req_t req, const struct archive_piece *pieces,
 static int gather(const struct archive_piece *piece, void *to)
 {
 	if (piece->fd >= 0)
-		return read_all(piece->fd, to, piece->n, piece->offset);
+		return base_read_all(piece->fd, to, piece->n, piece->offset);
 	memcpy(to, piece->map, piece->n);
 	return 0;
 }

@@ -1,27 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #define G_LOG_DOMAIN "kvsfs"
 #include <errno.h>
-#include <unistd.h>
 
+#include "fs/base/base.h"
 #include "fs/view/movie_reading.h"
 
 static int chunk_read(void *user, void *bytes, size_t n, int64_t offset)
 {
-	uint8_t *to = bytes;
-	int fd = store_chunk_fd(user);
-
-	while (n > 0) {
-		ssize_t got = pread(fd, to, n, offset);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return -EIO;
-		to += got;
-		offset += got;
-		n -= (size_t)got;
-	}
-	return 0;
+	return base_read_all(store_chunk_fd(user), bytes, n, offset);
 }
 
 struct mkv_source movie_plan_source(struct store_chunk *c)

@@ -266,7 +266,8 @@ def test_what_is_so_for_good(for_good, name):
         len(stream.movie(path).slots)).encode()
     said = watching.complaints(m, name + ",", "left out")
     assert len(said) == int(skipped)
-    assert all(sum(n in line for line in said) == 1 for n in void)
+    assert all(sum(f"fragment {n} is" in line for line in said) == 1
+               for n in void)
 
 
 def test_a_stretch_of_other_tracks_is_a_movie_of_its_own(for_good):

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "fs/view/tree.h"
-
 #include "fs/base/utc.h"
-#include "tests/unit/view/fake.h"
+#include "tests/unit/view/look.h"
 
 #define DAY	     INT64_C(1795305600000) /* 2026-11-22 */
 #define CREATED	     (DAY - 2 * UTC_DAY_MS + 5 * UTC_HOUR_MS)
@@ -12,44 +10,6 @@
 #define FILENAME     "2026-11-22T13-05-02.513Z_" NUMBER ".mkv"
 #define RETENTION_MS (7 * UTC_DAY_MS)
 #define TTL_MS	     5000
-
-static struct tree *tree;
-
-struct result {
-	unsigned calls;
-	int rc;
-	bool with_entry;
-	struct tree_entry e;
-};
-
-static void got(void *user, int rc, const struct tree_entry *e)
-{
-	struct result *r = user;
-
-	r->calls++;
-	r->rc = rc;
-	r->with_entry = e != NULL;
-	if (e)
-		r->e = *e;
-}
-
-static struct result look(uint64_t parent, const char *name)
-{
-	struct result r = {0};
-
-	tree_lookup(tree, 1, parent, name, got, &r);
-	assert_int_equal(r.calls, 1);
-	return r;
-}
-
-static struct result attr(uint64_t node)
-{
-	struct result r = {0};
-
-	tree_getattr(tree, 1, node, got, &r);
-	assert_int_equal(r.calls, 1);
-	return r;
-}
 
 static uint64_t walk(const char *path)
 {
