@@ -17,11 +17,11 @@
 /*
  * So many borders in a row show that a movie is watched, and not looked into:
  * VLC reads from the Cue before a place to the fragment after it, five
- * fragments at most.  Calls are few, too: the third of them brings the next
+ * fragments at most.  Calls are few, too: the fourth of them brings the next
  * two.
  */
 #define MOVIE_WATCHED 5
-#define MOVIE_LOOKED  2
+#define MOVIE_LOOKED  3
 #define LOOK_AHEAD    2
 /*
  * A player comes back within the length of a fragment, which is 10 s or less

@@ -110,7 +110,7 @@ static int group_read(const struct mkv_source *source, int64_t at, int64_t end,
 
 static int look_at_block(struct scanning *s, const struct mkv_place *p)
 {
-	struct block b;
+	struct block b = {0};
 	enum key_rank rank = KEY_ANY_BLOCK;
 	int rc;
 

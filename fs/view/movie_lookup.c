@@ -103,8 +103,8 @@ static void calibrated(void *user, int rc)
 
 	/* Its own trouble: another will do. */
 	if (rc == -EIO && ++q->passed_over < CALIBRATE_TRIES)
-		make(q);
-	else if (rc < 0)
+		rc = 0;
+	if (rc < 0)
 		end(q, rc, NULL);
 	else
 		make(q);
