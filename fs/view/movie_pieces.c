@@ -95,6 +95,7 @@ bool reading_add_slot(struct reading *r, struct mkv_slot *slot,
 	if (c)
 		g_ptr_array_add(r->chunks, store_chunk_ref(c));
 	reading_slot_bounds(r, &start, &end);
+	g_assert(r->at >= start);
 	end = MIN(end, r->end);
 	while (r->at < end) {
 		size_t n = mkv_slot_pieces(slot, r->at - start, end - r->at,

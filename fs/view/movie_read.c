@@ -80,10 +80,10 @@ static void came(struct reading *r, int rc, struct store_chunk *c)
 			"it is listed, but the service does not find it");
 	else if (rc < 0)
 		r->rc = rc;
+	else if (!r->learns)
+		slot_came(r, c);
 	else if (!movie_format(r->m))
 		format_came(r, c);
-	else
-		slot_came(r, c);
 }
 
 static void go_on(struct reading *r);
@@ -169,7 +169,8 @@ static bool wanted(struct reading *r)
 {
 	GBytes *head;
 
-	if (!movie_format(r->m))
+	r->learns = !movie_format(r->m);
+	if (r->learns)
 		return format_wanted(r);
 	if (r->at >= reading_layout(r)->head_bytes)
 		return slot_wanted(r);

@@ -19,7 +19,8 @@ struct reading {
 	struct movie *m;
 	int64_t at, end; /* in the movie; what lies before at is in pieces */
 	size_t slot;	 /* whose fragment is asked for */
-	size_t source;	 /* the next that may say the movie's format */
+	bool learns; /* for the movie's format, which others may learn first */
+	size_t source; /* the next that may say the movie's format */
 	int rc;
 	_Atomic int turn;
 

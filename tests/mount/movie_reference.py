@@ -305,7 +305,7 @@ class Movie:
             assert wall % step == 0 or wall in starts, name
             walls.append(wall)
         steps = [wall // step for wall in walls]
-        assert walls[0] == self.base_ms and walls == sorted(set(walls))
+        assert walls[0] == min(starts) and walls == sorted(set(walls))
         assert len(steps) == len(set(steps)) <= 300
         assert {s.start_ms // step for s in self.slots if not s.lost} <= set(
             steps)
