@@ -23,6 +23,8 @@ int movie_build(struct tree *t, const struct archive_stream *s,
 /* A fragment of it that has no size yet, after so many others; 0: none. */
 int64_t movie_sizeless(struct tree *t, const struct movie_recipe *r,
 		       size_t pass_over);
+/* How many of a movie's fragments are not in it, as far as is known now. */
+size_t movie_skipped(struct tree *t, struct movie *m);
 /* The movie of a node; -ESTALE where it cannot be laid out as it was. */
 int movie_at(struct tree *t, uint64_t node, struct movie **ret_movie);
 
@@ -47,8 +49,6 @@ bool movie_fact_is_out(struct tree *t, uint32_t stream,
 /* The format that a mark speaks of; NULL where it is not known. */
 struct mkv_format *movie_fact_format(struct tree *t, uint32_t stream,
 				     int64_t id);
-/* How many of a movie's fragments are not in it, as far as is known now. */
-size_t movie_skipped(struct tree *t, struct movie *m);
 /* Keeps it, and says it once; why: for people. */
 void movie_fact_out(struct tree *t, int64_t fragment,
 		    enum catalog_verdict verdict, int64_t format,

@@ -290,3 +290,22 @@ int movie_at(struct tree *t, uint64_t node, struct movie **ret_movie)
 		*ret_movie = m;
 	return rc;
 }
+
+size_t movie_skipped(struct tree *t, struct movie *m)
+{
+	const struct movie_layout *l = movie_layout(m);
+	const struct movie_recipe *r = movie_recipe(m);
+	struct rows auto_rows rows = {0};
+	size_t skipped = l->n_left_out;
+
+	/* Some have expired: what was known when it was laid out. */
+	if (rows_read(t, r, &rows) < 0 || rows.n != l->n)
+		return skipped;
+	for (size_t i = 0; i < l->n; i++)
+		skipped += !l->slots[i].left_out &&
+			   movie_fact_is_out(
+				   t, r->range.stream,
+				   (enum catalog_verdict)rows.at[i].verdict,
+				   rows.at[i].format, movie_format(m));
+	return skipped;
+}

@@ -104,23 +104,3 @@ void movie_fact_usable(struct tree *t, uint32_t stream, int64_t fragment,
 	movie_fact_keep_format(t, stream, format);
 	catalog_mark(t->c, fragment, CATALOG_USABLE, format->id, NULL, NULL);
 }
-
-size_t movie_skipped(struct tree *t, struct movie *m)
-{
-	const struct movie_layout *l = movie_layout(m);
-	const struct movie_recipe *r = movie_recipe(m);
-	size_t skipped = l->n_left_out;
-
-	for (size_t i = 0; i < l->n; i++) {
-		enum catalog_verdict verdict;
-		int64_t format;
-
-		if (!l->slots[i].left_out &&
-		    catalog_mark_get(t->c, l->slots[i].id, &verdict, &format) ==
-			    0 &&
-		    movie_fact_is_out(t, r->range.stream, verdict, format,
-				      movie_format(m)))
-			skipped++;
-	}
-	return skipped;
-}

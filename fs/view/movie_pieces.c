@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
 #include "fs/mkv/reader.h"
 #include "fs/view/movie_reading.h"
 
@@ -108,10 +110,14 @@ bool reading_add_slot(struct reading *r, struct mkv_slot *slot,
 				reading_add_bytes(r, p->bytes, p->n);
 			else if (p->at < 0)
 				add_zeros(r, p->n);
-			else if (c)
-				add_part(r, c, p);
-			else
+			else if (!c)
 				return false;
+			else if (p->at + p->n <= store_chunk_size(c))
+				add_part(r, c, p);
+			else /* fetched anew, it is not what it was */
+				r->rc = -EIO;
+			if (r->rc < 0)
+				return true;
 		}
 	}
 	return true;
