@@ -74,6 +74,7 @@ IDS = {
     0x54B0: ("DisplayWidth", UINT),
     0x54BA: ("DisplayHeight", UINT),
     0x54B2: ("DisplayUnit", UINT),
+    0x55EE: ("MaxBlockAdditionID", UINT),
     0x55B0: ("Colour", BINARY),
     0x78B5: ("OutputSamplingFrequency", FLOAT),
     0x1F43B675: ("Cluster", MASTER),

@@ -36,6 +36,7 @@ MAY_HOLD = {
                    "FlagDefault", "FlagForced", "FlagLacing", "Name",
                    "DefaultDuration", "Language", "LanguageBCP47", "CodecID",
                    "CodecPrivate", "CodecName", "CodecDelay", "SeekPreRoll",
+                   "MaxBlockAdditionID",
                    "Video", "Audio"},
     "Video": {"PixelWidth", "PixelHeight", "FlagInterlaced", "DisplayWidth",
               "DisplayHeight", "DisplayUnit", "Colour"},
