@@ -64,8 +64,7 @@ static void sort(struct catalog_slot *slots, size_t n)
 		}
 }
 
-/* ---- where times are the same ---------------------------------------------
- */
+/* ---- where times are the same ------------------------------------------- */
 
 struct numbered {
 	struct catalog_slot slot;
@@ -118,8 +117,7 @@ static int sort_all_ties(struct catalog *c, struct catalog_slot *slots,
 	return rc;
 }
 
-/* ---- slots ------------------------------------------------------------------
- */
+/* ---- slots -------------------------------------------------------------- */
 
 static int read_slots(struct catalog *c, uint32_t stream,
 		      enum catalog_axis axis, int64_t start_ms, int64_t end_ms,
@@ -217,8 +215,7 @@ int catalog_slots(struct catalog *c, uint32_t stream, enum catalog_axis axis,
 	return 0;
 }
 
-/* ---- marks ------------------------------------------------------------------
- */
+/* ---- marks -------------------------------------------------------------- */
 
 int catalog_mark_get(struct catalog *c, int64_t id,
 		     enum catalog_verdict *ret_verdict, int64_t *ret_format)
@@ -273,8 +270,7 @@ void catalog_mark(struct catalog *c, int64_t id, enum catalog_verdict verdict,
 	index_post(c->ix, mark_write, job_done, j);
 }
 
-/* ---- formats ----------------------------------------------------------------
- */
+/* ---- formats ------------------------------------------------------------ */
 
 struct format_job {
 	struct job job;

@@ -15,8 +15,7 @@
 #define TYPE_AUDIO	 2
 #define NS_PER_S	 UINT64_C(1000000000)
 
-/* ---- what tells formats apart -----------------------------------------------
- */
+/* ---- what tells formats apart ------------------------------------------- */
 
 /* > 0: what is kept by it counts 0 as none. */
 static int64_t id_of(const GByteArray *bytes)

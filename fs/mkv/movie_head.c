@@ -70,8 +70,7 @@ static void write_seek_head(struct writing *w, const struct mkv_movie_head *h)
 	ebml_close(w->out, opened);
 }
 
-/* ---- what does not depend on the media but for its values ------------------
- */
+/* ---- what does not depend on the media but for its values --------------- */
 
 /* In 8 bytes, whatever it is. */
 static void put_head(GByteArray *out, uint32_t id, uint64_t size)
@@ -171,8 +170,7 @@ int64_t mkv_movie_head_bytes(const struct mkv_movie_head *h)
 	return (n + ROUND_BYTES - 1) / ROUND_BYTES * ROUND_BYTES;
 }
 
-/* ---- Cues -----------------------------------------------------------------
- */
+/* ---- Cues --------------------------------------------------------------- */
 
 static void write_cue(uint8_t at[MKV_CUE_BYTES], uint64_t time, uint64_t track,
 		      uint64_t position)
@@ -214,8 +212,7 @@ static void write_cues(struct writing *w, const struct mkv_movie_head *h,
 	}
 }
 
-/* ---- Tracks ---------------------------------------------------------------
- */
+/* ---- Tracks ------------------------------------------------------------- */
 
 /*
  * Not default: who wants to see the time turns it on.  Not laced, or each
@@ -255,8 +252,7 @@ static void write_tracks(struct writing *w, const struct mkv_movie_head *h,
 	g_byte_array_append(w->out, clock->data, clock->len);
 }
 
-/* ---- the whole ------------------------------------------------------------
- */
+/* ---- the whole ---------------------------------------------------------- */
 
 static void pad(struct writing *w, int64_t head_bytes)
 {

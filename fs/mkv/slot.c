@@ -36,8 +36,7 @@ struct mkv_slot {
 	GArray *parts; /* struct part */
 };
 
-/* ---- parts ------------------------------------------------------------------
- */
+/* ---- parts -------------------------------------------------------------- */
 
 /* A slot that is being put together. */
 struct putting {
@@ -63,8 +62,7 @@ static void put_own(struct putting *p, const void *bytes, size_t n)
 	put(p, PART_OWN, at, (int64_t)n);
 }
 
-/* ---- time -------------------------------------------------------------------
- */
+/* ---- time --------------------------------------------------------------- */
 
 static int64_t first_ticks(const struct slot_scan *scan,
 			   const struct mkv_slot_spec *spec)

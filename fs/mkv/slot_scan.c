@@ -38,8 +38,7 @@ static struct slot_cluster *cluster_at(const struct slot_scan *scan, guint i)
 	return &g_array_index(scan->clusters, struct slot_cluster, i);
 }
 
-/* ---- blocks ----------------------------------------------------------------
- */
+/* ---- blocks ------------------------------------------------------------- */
 
 struct block {
 	uint64_t track;
@@ -132,8 +131,7 @@ static int look_at_block(struct scanning *s, const struct mkv_place *p)
 	return 0;
 }
 
-/* ---- Clusters ---------------------------------------------------------------
- */
+/* ---- Clusters ----------------------------------------------------------- */
 
 static int read_time(struct scanning *s, const struct mkv_place *p)
 {

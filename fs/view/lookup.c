@@ -233,8 +233,7 @@ static void in_fragments(struct lookup *l, const struct place *p)
 			     g_memdup2(l, sizeof(*l)));
 }
 
-/* ---- movies ---------------------------------------------------------------
- */
+/* ---- movies ------------------------------------------------------------- */
 
 static void movie(const struct lookup *l, const struct place *p,
 		  int64_t start_ms, int64_t end_ms, bool reach)

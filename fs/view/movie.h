@@ -38,8 +38,7 @@ int movie_open(struct tree *t, uint64_t node);
 /* By what is kept; -ESTALE. */
 int movie_entry(struct tree *t, uint64_t node, struct tree_entry *ret_entry);
 
-/* ---- facts (movie_facts.c) ------------------------------------------------
- */
+/* ---- facts (movie_facts.c) ---------------------------------------------- */
 
 /* Is there nothing to show of it, for good, in a movie of that format (NULL:
    not known yet)? */
@@ -59,8 +58,7 @@ void movie_fact_usable(struct tree *t, uint32_t stream, int64_t fragment,
 void movie_fact_keep_format(struct tree *t, uint32_t stream,
 			    const struct mkv_format *format);
 
-/* ---- reading (movie_read.c) -----------------------------------------------
- */
+/* ---- reading (movie_read.c) --------------------------------------------- */
 
 void movie_read(struct tree *t, archive_ticket ticket, uint64_t node,
 		int64_t offset, size_t n, archive_read_fn fn, void *user);

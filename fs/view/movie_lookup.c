@@ -92,8 +92,7 @@ static void found(struct asking *q, const struct movie_recipe *r)
 	end(q, 0, &e);
 }
 
-/* ---- what is asked, one after the other -----------------------------------
- */
+/* ---- what is asked, one after the other --------------------------------- */
 
 static void make(struct asking *q);
 

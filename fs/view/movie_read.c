@@ -44,8 +44,7 @@ static void slot_came(struct reading *r, struct store_chunk *c)
 	reading_add_void(r, start, end);
 }
 
-/* ---- the movie's format ---------------------------------------------------
- */
+/* ---- the movie's format ------------------------------------------------- */
 
 static void format_came(struct reading *r, struct store_chunk *c)
 {
@@ -69,8 +68,7 @@ static void format_came(struct reading *r, struct store_chunk *c)
 	}
 }
 
-/* ---- one after the other --------------------------------------------------
- */
+/* ---- one after the other ------------------------------------------------ */
 
 static void came(struct reading *r, int rc, struct store_chunk *c)
 {

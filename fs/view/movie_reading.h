@@ -44,8 +44,7 @@ static inline int64_t reading_fragment(const struct reading *r)
 	return reading_layout(r)->slots[r->slot].id;
 }
 
-/* ---- the answer (movie_pieces.c) ------------------------------------------
- */
+/* ---- the answer (movie_pieces.c) ---------------------------------------- */
 
 void movie_reading_begin(struct reading *r); /* nothing is there yet */
 void movie_reading_end(struct reading *r);   /* frees what pieces point to */
@@ -63,8 +62,7 @@ void reading_slot_bounds(const struct reading *r, int64_t *ret_start,
 bool reading_add_slot(struct reading *r, struct mkv_slot *slot,
 		      struct store_chunk *c);
 
-/* ---- plans (movie_plan.c) --------------------------------------------------
- */
+/* ---- plans (movie_plan.c) ----------------------------------------------- */
 
 struct mkv_source movie_plan_source(struct store_chunk *c);
 /* There is nothing to show in the slot, for good. */

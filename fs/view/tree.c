@@ -111,8 +111,7 @@ void tree_statvfs(struct tree *t, struct statvfs *ret_stat)
 	};
 }
 
-/* ---- what the kernel must forget ------------------------------------------
- */
+/* ---- what the kernel must forget ---------------------------------------- */
 
 static void add_name(struct tree_change *c, uint64_t parent, const char *name)
 {

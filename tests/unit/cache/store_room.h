@@ -322,8 +322,7 @@ static inline void enter_again(struct room *r, int64_t budget_bytes)
 	room_enter(r, r->path, budget_bytes, 0);
 }
 
-/* ---- a room for each test, and what is in it ------------------------------
- */
+/* ---- a room for each test, and what is in it ---------------------------- */
 
 /* Full paths of the files below one of the directory's folders. */
 static inline GPtrArray *files_below(const char *room, const char *folder)

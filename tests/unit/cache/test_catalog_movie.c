@@ -123,8 +123,7 @@ static void test_sizes(void **state)
 	}
 }
 
-/* ---- marks ----------------------------------------------------------------
- */
+/* ---- marks -------------------------------------------------------------- */
 
 static void mark(struct room *r, int64_t id, enum catalog_verdict verdict,
 		 int64_t format)
@@ -196,8 +195,7 @@ static void test_marks_go_with_their_rows(void **state)
 	assert_int_equal(query(r, "SELECT count(*) FROM marks"), 0);
 }
 
-/* ---- formats --------------------------------------------------------------
- */
+/* ---- formats ------------------------------------------------------------ */
 
 static void test_formats(void **state)
 {

@@ -498,8 +498,7 @@ void catalog_show_one(struct catalog *c, const struct fragment *f)
 	fake.n_show_one++;
 }
 
-/* ---- catalog: movies ------------------------------------------------------
- */
+/* ---- catalog: movies ---------------------------------------------------- */
 
 int catalog_last_id(struct catalog *c, int64_t *ret_id)
 {
