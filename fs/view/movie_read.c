@@ -60,10 +60,12 @@ static void format_came(struct reading *r, struct store_chunk *c)
 		movie_plan_leave_out(r, CATALOG_NO_CLUSTER, 0,
 				     "it has no media");
 	} else {
-		g_warning("movie %s: the header of its first fragment cannot "
-			  "be that of a movie (Tracks of more than %d KiB?)",
-			  reading_layout(r)->title,
-			  MKV_FORMAT_TRACKS_MAX_BYTES >> 10);
+		if (movie_says(r->m))
+			g_warning("movie %s: the header of its first fragment "
+				  "cannot be that of a movie (Tracks of more "
+				  "than %d KiB?)",
+				  reading_layout(r)->title,
+				  MKV_FORMAT_TRACKS_MAX_BYTES >> 10);
 		r->rc = -EIO;
 	}
 }
@@ -131,7 +133,9 @@ static bool format_wanted(struct reading *r)
 		movie_set_format(r->m, format);
 		return false;
 	}
-	g_warning("movie %s: none of its fragments can be shown", l->title);
+	if (movie_says(r->m))
+		g_warning("movie %s: none of its fragments can be shown",
+			  l->title);
 	r->rc = -EIO;
 	return false;
 }

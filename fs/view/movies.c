@@ -24,6 +24,7 @@ struct movie {
 	/* all->lock guards that they are set once */
 	struct mkv_format *format;
 	GBytes *head;
+	bool said; /* all->lock */
 };
 
 /* What the kernel knows. */
@@ -122,6 +123,15 @@ GBytes *movie_head(struct movie *m)
 	auto_unlock pthread_mutex_t *held = base_lock(&m->all->lock);
 
 	return m->head;
+}
+
+bool movie_says(struct movie *m)
+{
+	auto_unlock pthread_mutex_t *held = base_lock(&m->all->lock);
+	bool first = !m->said;
+
+	m->said = true;
+	return first;
 }
 
 void movie_set_format(struct movie *m, struct mkv_format *format)

@@ -69,6 +69,9 @@ const struct mkv_format *movie_format(struct movie *m);
 GBytes *movie_head(struct movie *m);
 void movie_set_format(struct movie *m, struct mkv_format *format);
 
+/* Is it the first time that trouble with the movie as a whole is to be said? */
+bool movie_says(struct movie *m);
+
 struct movies;
 struct movies *movies_new(void);
 void movies_free(struct movies *all); /* nothing uses a movie any more */
