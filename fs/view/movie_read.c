@@ -60,13 +60,13 @@ static void format_came(struct reading *r, struct store_chunk *c)
 		movie_plan_leave_out(r, CATALOG_NO_CLUSTER, 0,
 				     "it has no media");
 	} else {
-		if (movie_says(r->m))
+		r->rc = -EIO;
+		if (rc != -EIO && movie_says(r->m))
 			g_warning("movie %s: the header of its first fragment "
 				  "cannot be that of a movie (Tracks of more "
 				  "than %d KiB?)",
 				  reading_layout(r)->title,
 				  MKV_FORMAT_TRACKS_MAX_BYTES >> 10);
-		r->rc = -EIO;
 	}
 }
 
