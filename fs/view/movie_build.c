@@ -10,6 +10,12 @@
 
 /* ---- rows --------------------------------------------------------------- */
 
+/*
+ * The service keeps 50 MB a fragment at most: what is listed as ten times that
+ * is no fragment (reading it says so), and no part of a movie.
+ */
+#define SLOT_MAX_BYTES (INT64_C(512) << 20)
+
 struct rows {
 	struct catalog_slot *all;      /* free() */
 	const struct catalog_slot *at; /* those of the movie */
@@ -21,6 +27,16 @@ static void rows_release(struct rows *r)
 	free(r->all);
 }
 #define auto_rows __attribute__((cleanup(rows_release)))
+
+static size_t drop_giants(struct catalog_slot *all, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (all[i].file_bytes <= SLOT_MAX_BYTES)
+			all[kept++] = all[i];
+	return kept;
+}
 
 static int rows_read(struct tree *t, const struct movie_recipe *r,
 		     struct rows *ret_rows)
@@ -38,6 +54,7 @@ static int rows_read(struct tree *t, const struct movie_recipe *r,
 			   &n);
 	if (rc < 0)
 		return rc;
+	n = drop_giants(rows.all, n);
 	movie_layout_choose(rows.all, n, range->start_ms, range->reach, &first,
 			    &end);
 	rows.n = end - first;

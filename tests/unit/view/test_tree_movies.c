@@ -159,6 +159,20 @@ static void test_a_movie_is_a_file(void **state)
 	assert_int_equal(fake.n_whole, 0);
 }
 
+/* Sizes are the service's word. */
+static void test_no_fragment_is_that_large(void **state)
+{
+	struct result r = look(day(), "2026-11-22T13.mkv"), again;
+
+	fake_add(13, HOUR_13 + 4500, "7");
+	fake_add(14, HOUR_13 + 6500, "8");
+	for (guint i = 2; i < 4; i++)
+		fake_row(i)->size_bytes = INT64_MAX / 2 + 1;
+	again = look(day(), "2026-11-22T13.mkv");
+	assert_int_equal(again.rc, 0);
+	assert_int_equal(again.e.st.st_size, r.e.st.st_size);
+}
+
 static void test_other_ranges(void **state)
 {
 	struct result hour = look(day(), "2026-11-22T13.mkv");
@@ -281,6 +295,7 @@ int main(void)
 		T(test_hours_are_resolved),
 		T(test_impossible_names_are_not_asked_for),
 		T(test_a_movie_is_a_file),
+		T(test_no_fragment_is_that_large),
 		T(test_other_ranges),
 		T(test_sizes_wait_for_calibration),
 		T(test_a_grown_hour_is_another_file),
