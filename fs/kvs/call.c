@@ -91,7 +91,7 @@ static void step(void *arg)
 {
 	struct kvs_call *call = arg;
 	const struct kvs_client *c = call->client;
-	const struct kvs_url *url = c->control;
+	const struct aws_url *url = c->control;
 
 	call->timer = NULL;
 	if (call->kind->api)

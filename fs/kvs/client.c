@@ -37,9 +37,9 @@ int kvs_client_new(struct net_loop *loop, const struct aws_settings *settings,
 	c->random = random;
 	c->endpoints = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
 					     endpoint_free);
-	rc = kvs_url_parse(settings->control_url, &c->control);
+	rc = aws_url_parse(settings->control_url, &c->control);
 	if (!rc && settings->data_url)
-		rc = kvs_url_parse(settings->data_url, &c->data);
+		rc = aws_url_parse(settings->data_url, &c->data);
 	if (rc) {
 		kvs_client_free(c);
 		return rc;
@@ -54,8 +54,8 @@ void kvs_client_free(struct kvs_client *c)
 	if (!c)
 		return;
 	g_hash_table_unref(c->endpoints);
-	kvs_url_free(c->control);
-	kvs_url_free(c->data);
+	aws_url_free(c->control);
+	aws_url_free(c->data);
 	aws_credentials_free(c->credentials);
 	g_free(c);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "fs/aws/json.h"
 #include "fs/kvs/internal.h"
-#include "fs/kvs/json.h"
 #include "fs/kvs/parse.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 struct lookup {
 	struct kvs_call call;
 	struct kvs_endpoint *endpoint;
-	struct kvs_url *url;
+	struct aws_url *url;
 };
 
 static int on_answer(struct kvs_call *call, const char *bytes, size_t n,
@@ -23,7 +23,7 @@ static int on_answer(struct kvs_call *call, const char *bytes, size_t n,
 		return rc;
 	/* What comes over TLS must not lead away from it; AWS's have no path.
 	 */
-	if (kvs_url_parse(text, &l->url) || *l->url->path ||
+	if (aws_url_parse(text, &l->url) || *l->url->path ||
 	    (!l->url->tls && call->client->control->tls)) {
 		*ret_bad = "DataEndpoint";
 		return -EPROTO;
@@ -54,7 +54,7 @@ static void on_free(struct kvs_call *call)
 {
 	struct lookup *l = (struct lookup *)call;
 
-	kvs_url_free(l->url);
+	aws_url_free(l->url);
 	g_free(l);
 }
 
@@ -75,7 +75,7 @@ static struct kvs_call *start_lookup(struct kvs_endpoint *e,
 	json_object_object_add(body, "StreamARN",
 			       json_object_new_string(e->arn));
 	json_object_object_add(body, "APIName", json_object_new_string(e->api));
-	kvs_call_start(&l->call, e->client, &kind, NULL, kvs_json_print(body),
+	kvs_call_start(&l->call, e->client, &kind, NULL, aws_json_print(body),
 		       deadline_ms);
 	return &l->call;
 }
@@ -98,7 +98,7 @@ static struct kvs_endpoint *find(struct kvs_call *call)
 	return e;
 }
 
-const struct kvs_url *kvs_endpoint_get(struct kvs_call *call)
+const struct aws_url *kvs_endpoint_get(struct kvs_call *call)
 {
 	const struct clock *clock = call->client->clock;
 	struct kvs_endpoint *e = find(call);
@@ -138,13 +138,13 @@ void kvs_endpoint_drop(struct kvs_call *call)
 	/* Another call may have found a new one already. */
 	if (!e->url || e->found != call->endpoint_found)
 		return;
-	kvs_url_free(e->url);
+	aws_url_free(e->url);
 	e->url = NULL;
 }
 
 void kvs_endpoint_free(struct kvs_endpoint *e)
 {
-	kvs_url_free(e->url);
+	aws_url_free(e->url);
 	g_free(e->arn);
 	g_free(e);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/kvs/failure.h"
 
-#include "fs/kvs/json.h"
+#include "fs/aws/json.h"
 #include "fs/net/loop.h"
 
 #include <errno.h>
@@ -200,7 +200,7 @@ static const char *first_of(struct json_object *o, const char *const *keys)
 	const char *text = NULL, *unused;
 
 	for (; *keys; keys++)
-		if (!kvs_json_text(o, *keys, KVS_JSON_MAX_BYTES, &text,
+		if (!aws_json_text(o, *keys, AWS_JSON_MAX_BYTES, &text,
 				   &unused) &&
 		    text)
 			return text;
@@ -217,7 +217,7 @@ static char *read_body(struct kvs_failure *f, const char *body, size_t n)
 	const char *text;
 	char *message;
 
-	if (kvs_json_parse(body, n, &root))
+	if (aws_json_parse(body, n, &root))
 		return clean_text(body, n, RAW_MAX_CHARACTERS);
 	if (!*f->name) {
 		g_free(f->name);

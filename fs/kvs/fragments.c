@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include "fs/aws/json.h"
 #include "fs/base/utc.h"
 #include "fs/kvs/internal.h"
-#include "fs/kvs/json.h"
 #include "fs/kvs/parse.h"
 
 struct page_call {
@@ -89,7 +89,7 @@ struct kvs_call *kvs_list_fragments(struct kvs_client *c,
 	if (q->next_token)
 		json_object_object_add(o, "NextToken",
 				       json_object_new_string(q->next_token));
-	kvs_call_start(&p->call, c, &kind, q->arn, kvs_json_print(o),
+	kvs_call_start(&p->call, c, &kind, q->arn, aws_json_print(o),
 		       deadline_ms);
 	return &p->call;
 }

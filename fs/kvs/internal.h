@@ -11,7 +11,7 @@
 #include "fs/aws/settings.h"
 #include "fs/kvs/failure.h"
 #include "fs/kvs/kvs.h"
-#include "fs/kvs/url.h"
+#include "fs/aws/url.h"
 #include "fs/net/loop.h"
 
 /* answer() wants another page: its kvs_call_set_body() says which. */
@@ -22,8 +22,8 @@ struct kvs_client {
 	const struct aws_settings *settings;
 	const struct clock *clock;
 	uint32_t (*random)(void);
-	struct kvs_url *control;
-	struct kvs_url *data;	 /* the override, or NULL: ask */
+	struct aws_url *control;
+	struct aws_url *data;	 /* the override, or NULL: ask */
 	GHashTable *endpoints;	 /* "API ARN" -> struct kvs_endpoint */
 	GQueue calls;		 /* open ones */
 	int64_t clock_offset_ms; /* server - local */
@@ -45,7 +45,7 @@ struct kvs_endpoint {
 	struct kvs_client *client;
 	const char *api;
 	char *arn;
-	struct kvs_url *url;	 /* NULL: not known */
+	struct aws_url *url;	 /* NULL: not known */
 	unsigned found;		 /* how often; which url a call has used */
 	struct kvs_call *lookup; /* under way, for all who wait */
 	GQueue waiting;
@@ -113,7 +113,7 @@ void kvs_call_succeed(struct kvs_call *call);
 void kvs_calls_end(struct kvs_client *c);
 
 /* send.c: one signed request; ends in kvs_call_tried() or _succeed(). */
-void kvs_call_send(struct kvs_call *call, const struct kvs_url *url);
+void kvs_call_send(struct kvs_call *call, const struct aws_url *url);
 
 /* client.c */
 
@@ -132,7 +132,7 @@ void kvs_client_learn_clock(struct kvs_client *c, int64_t sent_ms,
 /* endpoint.c */
 
 /* NULL: the call waits, and kvs_call_resume() will come. */
-const struct kvs_url *kvs_endpoint_get(struct kvs_call *call);
+const struct aws_url *kvs_endpoint_get(struct kvs_call *call);
 /* A waiting call goes away. */
 void kvs_endpoint_leave(struct kvs_call *call);
 /* The one that the call has used is no good. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "fs/aws/json.h"
 #include "fs/kvs/internal.h"
-#include "fs/kvs/json.h"
 
 struct media_call {
 	struct kvs_call call;
@@ -51,6 +51,6 @@ struct kvs_call *kvs_get_media(struct kvs_client *c, const char *arn,
 		json_object_array_add(list, json_object_new_string(numbers[i]));
 	json_object_object_add(o, "StreamARN", json_object_new_string(arn));
 	json_object_object_add(o, "Fragments", list);
-	kvs_call_start(&m->call, c, &kind, arn, kvs_json_print(o), deadline_ms);
+	kvs_call_start(&m->call, c, &kind, arn, aws_json_print(o), deadline_ms);
 	return &m->call;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/kvs/parse.h"
 
-#include "fs/kvs/json.h"
+#include "fs/aws/json.h"
 
 #include <errno.h>
 #include <string.h>
@@ -31,7 +31,7 @@ static bool is_number(const char *text)
 
 static int parse(const char *bytes, size_t n, json **ret, const char **ret_bad)
 {
-	int rc = kvs_json_parse(bytes, n, ret);
+	int rc = aws_json_parse(bytes, n, ret);
 
 	if (rc)
 		*ret_bad = "JSON";
@@ -41,7 +41,7 @@ static int parse(const char *bytes, size_t n, json **ret, const char **ret_bad)
 static int parse_token(json *o, char **ret_token, const char **ret_bad)
 {
 	const char *text;
-	int rc = kvs_json_text(o, "NextToken", KVS_TOKEN_MAX_BYTES, &text,
+	int rc = aws_json_text(o, "NextToken", KVS_TOKEN_MAX_BYTES, &text,
 			       ret_bad);
 
 	if (rc)
@@ -55,14 +55,14 @@ static int parse_names(json *o, struct kvs_stream_info *s, const char **ret_bad)
 	const char *name, *arn;
 	int rc;
 
-	rc = kvs_json_text(o, "StreamName", KVS_NAME_MAX_BYTES, &name, ret_bad);
+	rc = aws_json_text(o, "StreamName", KVS_NAME_MAX_BYTES, &name, ret_bad);
 	if (rc)
 		return rc;
 	if (!name || !*name || !consists_of(name, "_.-")) {
 		*ret_bad = "StreamName";
 		return -EPROTO;
 	}
-	rc = kvs_json_text(o, "StreamARN", KVS_ARN_MAX_BYTES, &arn, ret_bad);
+	rc = aws_json_text(o, "StreamARN", KVS_ARN_MAX_BYTES, &arn, ret_bad);
 	if (rc)
 		return rc;
 	if (!arn || !g_str_has_prefix(arn, "arn:") ||
@@ -84,17 +84,17 @@ static int parse_info(json *o, struct kvs_stream_info *s, const char **ret_bad)
 	rc = parse_names(o, s, ret_bad);
 	if (rc)
 		return rc;
-	rc = kvs_json_time(o, "CreationTime", &s->created_ms, ret_bad);
+	rc = aws_json_time(o, "CreationTime", &s->created_ms, ret_bad);
 	if (rc)
 		return rc;
 	/* Not told: it has been there for ever. */
 	s->created_ms = MAX(s->created_ms, 0);
-	rc = kvs_json_whole(o, "DataRetentionInHours", RETENTION_MAX_HOURS,
+	rc = aws_json_whole(o, "DataRetentionInHours", RETENTION_MAX_HOURS,
 			    &hours, ret_bad);
 	if (rc)
 		return rc;
 	s->retention_ms = hours * HOUR_MS;
-	rc = kvs_json_text(o, "Status", 64, &status, ret_bad);
+	rc = aws_json_text(o, "Status", 64, &status, ret_bad);
 	if (rc)
 		return rc;
 	s->active = !g_strcmp0(status, "ACTIVE") ||
@@ -132,7 +132,7 @@ int kvs_parse_streams(const char *bytes, size_t n, GPtrArray *streams,
 	rc = parse(bytes, n, &root, ret_bad);
 	if (rc)
 		return rc;
-	rc = kvs_json_array(root, "StreamInfoList", &list, ret_bad);
+	rc = aws_json_array(root, "StreamInfoList", &list, ret_bad);
 	if (rc)
 		return rc;
 	count = list ? json_object_array_length(list) : 0;
@@ -156,7 +156,7 @@ int kvs_parse_stream(const char *bytes, size_t n, GPtrArray *streams,
 	rc = parse(bytes, n, &root, ret_bad);
 	if (rc)
 		return rc;
-	rc = kvs_json_object(root, "StreamInfo", &info, ret_bad);
+	rc = aws_json_object(root, "StreamInfo", &info, ret_bad);
 	if (rc)
 		return rc;
 	return add_stream(info, streams, ret_bad);
@@ -164,12 +164,12 @@ int kvs_parse_stream(const char *bytes, size_t n, GPtrArray *streams,
 
 static int parse_times(json *o, struct kvs_fragment *f, const char **ret_bad)
 {
-	int rc = kvs_json_time(o, "ProducerTimestamp", &f->producer_ms,
+	int rc = aws_json_time(o, "ProducerTimestamp", &f->producer_ms,
 			       ret_bad);
 
 	if (rc)
 		return rc;
-	rc = kvs_json_time(o, "ServerTimestamp", &f->server_ms, ret_bad);
+	rc = aws_json_time(o, "ServerTimestamp", &f->server_ms, ret_bad);
 	if (rc)
 		return rc;
 	/* Without them there is no folder to show it in. */
@@ -190,7 +190,7 @@ static int parse_fragment(json *o, struct kvs_fragment *f, const char **ret_bad)
 		*ret_bad = "Fragments";
 		return -EPROTO;
 	}
-	rc = kvs_json_text(o, "FragmentNumber", KVS_NUMBER_MAX, &number,
+	rc = aws_json_text(o, "FragmentNumber", KVS_NUMBER_MAX, &number,
 			   ret_bad);
 	if (rc)
 		return rc;
@@ -202,11 +202,11 @@ static int parse_fragment(json *o, struct kvs_fragment *f, const char **ret_bad)
 	rc = parse_times(o, f, ret_bad);
 	if (rc)
 		return rc;
-	rc = kvs_json_whole(o, "FragmentSizeInBytes", KVS_WHOLE_MAX,
+	rc = aws_json_whole(o, "FragmentSizeInBytes", AWS_WHOLE_MAX,
 			    &f->size_bytes, ret_bad);
 	if (rc)
 		return rc;
-	return kvs_json_whole(o, "FragmentLengthInMilliseconds", KVS_WHOLE_MAX,
+	return aws_json_whole(o, "FragmentLengthInMilliseconds", AWS_WHOLE_MAX,
 			      &f->length_ms, ret_bad);
 }
 
@@ -222,7 +222,7 @@ int kvs_parse_fragments(const char *bytes, size_t n, GArray *fragments,
 	rc = parse(bytes, n, &root, ret_bad);
 	if (rc)
 		return rc;
-	rc = kvs_json_array(root, "Fragments", &list, ret_bad);
+	rc = aws_json_array(root, "Fragments", &list, ret_bad);
 	if (rc)
 		return rc;
 	count = list ? json_object_array_length(list) : 0;
@@ -255,7 +255,7 @@ int kvs_parse_endpoint(const char *bytes, size_t n, char **ret_url,
 	rc = parse(bytes, n, &root, ret_bad);
 	if (rc)
 		return rc;
-	rc = kvs_json_text(root, "DataEndpoint", URL_MAX_BYTES, &text, ret_bad);
+	rc = aws_json_text(root, "DataEndpoint", URL_MAX_BYTES, &text, ret_bad);
 	if (rc)
 		return rc;
 	if (!text) {

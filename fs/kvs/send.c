@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include "fs/aws/json.h"
 #include "fs/aws/sigv4.h"
 #include "fs/kvs/internal.h"
-#include "fs/kvs/json.h"
 
 #include <errno.h>
 #include <string.h>
@@ -28,7 +28,7 @@ static void see_head(struct kvs_call *call, const struct net_response *r)
 
 static int keep(struct kvs_call *call, const void *bytes, size_t n, bool ok)
 {
-	size_t room = (ok ? KVS_JSON_MAX_BYTES : ERROR_MAX_BYTES) -
+	size_t room = (ok ? AWS_JSON_MAX_BYTES : ERROR_MAX_BYTES) -
 		      call->answer->len;
 
 	if (n > room && ok) {
@@ -74,7 +74,7 @@ static void fail_answer(struct kvs_call *call, const char *bad)
 	text = call->too_large
 		       ? g_strdup_printf("The answer to %s is larger than %d "
 					 "bytes",
-					 call->kind->path, KVS_JSON_MAX_BYTES)
+					 call->kind->path, AWS_JSON_MAX_BYTES)
 		       : g_strdup_printf("The answer to %s holds no usable %s",
 					 call->kind->path, bad);
 	g_free(call->failure.message);
@@ -147,7 +147,7 @@ static void on_done(void *user, int rc, const struct net_response *r,
 
 static const struct net_request_ops ops = {on_body, on_done};
 
-static int sign(struct kvs_call *call, const struct kvs_url *url,
+static int sign(struct kvs_call *call, const struct aws_url *url,
 		const struct aws_credentials *credentials,
 		struct sigv4_result *ret_signed)
 {
@@ -177,11 +177,11 @@ static int sign(struct kvs_call *call, const struct kvs_url *url,
 	return sigv4_sign(&request, &scope, credentials, ret_signed);
 }
 
-static void start(struct kvs_call *call, const struct kvs_url *url,
+static void start(struct kvs_call *call, const struct aws_url *url,
 		  GPtrArray *signed_lines)
 {
 	struct kvs_client *c = call->client;
-	g_autofree char *whole = kvs_url_join(url, call->kind->path);
+	g_autofree char *whole = aws_url_join(url, call->kind->path);
 	g_autofree char *host = g_strconcat("Host: ", url->host, NULL);
 	g_autoptr(GPtrArray) lines = g_ptr_array_new();
 	char type[] = "Content-Type: " CONTENT_TYPE;
@@ -206,7 +206,7 @@ static void start(struct kvs_call *call, const struct kvs_url *url,
 	call->request = net_request_start(c->loop, &spec, &ops, call);
 }
 
-void kvs_call_send(struct kvs_call *call, const struct kvs_url *url)
+void kvs_call_send(struct kvs_call *call, const struct aws_url *url)
 {
 	const struct aws_credentials *credentials = NULL;
 	struct sigv4_result result = {0};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "fs/aws/json.h"
 #include "fs/kvs/internal.h"
-#include "fs/kvs/json.h"
 #include "fs/kvs/parse.h"
 
 #include <errno.h>
@@ -51,7 +51,7 @@ static char *list_body(const struct streams_call *s)
 				       json_object_new_string(s->prefix));
 		json_object_object_add(o, "StreamNameCondition", condition);
 	}
-	return kvs_json_print(o);
+	return aws_json_print(o);
 }
 
 static int on_list(struct kvs_call *call, const char *bytes, size_t n,
@@ -149,7 +149,7 @@ struct kvs_call *kvs_describe_stream(struct kvs_client *c,
 
 	json_object_object_add(o, arn ? "StreamARN" : "StreamName",
 			       json_object_new_string(name_or_arn));
-	kvs_call_start(&s->call, c, &describe_kind, NULL, kvs_json_print(o),
+	kvs_call_start(&s->call, c, &describe_kind, NULL, aws_json_print(o),
 		       deadline_ms);
 	return &s->call;
 }

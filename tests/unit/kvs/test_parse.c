@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/kvs/parse.h"
 
-#include "fs/kvs/json.h"
+#include "fs/aws/json.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -192,8 +192,8 @@ static void test_limits(void **state)
 		{"{\"NextToken\":\"", "t", "\"}", 4096, 0},
 		{"{\"NextToken\":\"", "t", "\"}", 4097, -EPROTO},
 		{"{\"x\":", "[", "", 100000, -EPROTO},
-		{"{\"x\":\"", "y", "\"}", KVS_JSON_MAX_BYTES - 8, 0},
-		{"{\"x\":\"", "y", "\"}", KVS_JSON_MAX_BYTES - 7, -EPROTO},
+		{"{\"x\":\"", "y", "\"}", AWS_JSON_MAX_BYTES - 8, 0},
+		{"{\"x\":\"", "y", "\"}", AWS_JSON_MAX_BYTES - 7, -EPROTO},
 		{"{\"Fragments\":[{}", ",{}", "]}", KVS_LIST_MAX, -EPROTO},
 	};
 

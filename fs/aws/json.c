@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "fs/kvs/json.h"
+#include "fs/aws/json.h"
 
 #include <glib.h>
 
@@ -8,7 +8,7 @@
 
 #define YEAR_10000_MS INT64_C(253402300800000)
 
-int kvs_json_parse(const char *bytes, size_t n, struct json_object **ret_root)
+int aws_json_parse(const char *bytes, size_t n, struct json_object **ret_root)
 {
 	struct json_tokener *t;
 	struct json_object *root;
@@ -16,9 +16,9 @@ int kvs_json_parse(const char *bytes, size_t n, struct json_object **ret_root)
 
 	/* json-c checks UTF-8 in some places and not in others, and its strict
 	   mode differs by version; this refuses NUL bytes as well. */
-	if (n > KVS_JSON_MAX_BYTES || !g_utf8_validate_len(bytes, n, NULL))
+	if (n > AWS_JSON_MAX_BYTES || !g_utf8_validate_len(bytes, n, NULL))
 		return -EPROTO;
-	t = json_tokener_new_ex(KVS_JSON_MAX_DEPTH);
+	t = json_tokener_new_ex(AWS_JSON_MAX_DEPTH);
 	if (!t)
 		return -ENOMEM;
 	root = json_tokener_parse_ex(t, bytes, (int)n);
@@ -49,7 +49,7 @@ static struct json_object *get(struct json_object *o, const char *key)
 	return v;
 }
 
-int kvs_json_text(struct json_object *o, const char *key, size_t max_bytes,
+int aws_json_text(struct json_object *o, const char *key, size_t max_bytes,
 		  const char **ret_text, const char **ret_bad)
 {
 	struct json_object *v = get(o, key);
@@ -70,7 +70,7 @@ int kvs_json_text(struct json_object *o, const char *key, size_t max_bytes,
 	return 0;
 }
 
-int kvs_json_whole(struct json_object *o, const char *key, int64_t max,
+int aws_json_whole(struct json_object *o, const char *key, int64_t max,
 		   int64_t *ret_n, const char **ret_bad)
 {
 	struct json_object *v = get(o, key);
@@ -86,7 +86,7 @@ int kvs_json_whole(struct json_object *o, const char *key, int64_t max,
 	} else if (json_object_is_type(v, json_type_double)) {
 		/* 1.048576E6 is a whole number in another spelling. */
 		d = json_object_get_double(v);
-		if (!(d >= 0 && d <= (double)KVS_WHOLE_MAX))
+		if (!(d >= 0 && d <= (double)AWS_WHOLE_MAX))
 			return bad(key, ret_bad);
 		n = (int64_t)d;
 		if ((double)n < d)
@@ -100,7 +100,7 @@ int kvs_json_whole(struct json_object *o, const char *key, int64_t max,
 	return 0;
 }
 
-int kvs_json_time(struct json_object *o, const char *key, int64_t *ret_ms,
+int aws_json_time(struct json_object *o, const char *key, int64_t *ret_ms,
 		  const char **ret_bad)
 {
 	struct json_object *v = get(o, key);
@@ -136,19 +136,19 @@ static int of_type(struct json_object *o, const char *key, enum json_type type,
 	return 0;
 }
 
-int kvs_json_array(struct json_object *o, const char *key,
+int aws_json_array(struct json_object *o, const char *key,
 		   struct json_object **ret_array, const char **ret_bad)
 {
 	return of_type(o, key, json_type_array, ret_array, ret_bad);
 }
 
-int kvs_json_object(struct json_object *o, const char *key,
+int aws_json_object(struct json_object *o, const char *key,
 		    struct json_object **ret_object, const char **ret_bad)
 {
 	return of_type(o, key, json_type_object, ret_object, ret_bad);
 }
 
-char *kvs_json_print(struct json_object *o)
+char *aws_json_print(struct json_object *o)
 {
 	char *text = g_strdup(json_object_to_json_string_ext(
 		o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "fs/kvs/url.h"
+#include "fs/aws/url.h"
 
 #include <glib.h>
 
@@ -62,10 +62,10 @@ static bool is_path(const char *path)
 	return true;
 }
 
-int kvs_url_parse(const char *text, struct kvs_url **ret_url)
+int aws_url_parse(const char *text, struct aws_url **ret_url)
 {
 	bool tls = g_str_has_prefix(text, "https://");
-	struct kvs_url *u;
+	struct aws_url *u;
 	size_t n, port;
 
 	if (!tls && !g_str_has_prefix(text, "http://"))
@@ -82,8 +82,8 @@ int kvs_url_parse(const char *text, struct kvs_url **ret_url)
 	}
 	if ((text[n] && text[n] != '/') || !is_path(text + n))
 		return -EINVAL;
-	u = g_new(struct kvs_url, 1);
-	*u = (struct kvs_url){
+	u = g_new(struct aws_url, 1);
+	*u = (struct aws_url){
 		.tls = tls,
 		.host = g_strndup(text, n),
 		.path = g_strdup(text + n),
@@ -94,7 +94,7 @@ int kvs_url_parse(const char *text, struct kvs_url **ret_url)
 	return 0;
 }
 
-void kvs_url_free(struct kvs_url *u)
+void aws_url_free(struct aws_url *u)
 {
 	if (!u)
 		return;
@@ -103,7 +103,7 @@ void kvs_url_free(struct kvs_url *u)
 	g_free(u);
 }
 
-char *kvs_url_join(const struct kvs_url *u, const char *path)
+char *aws_url_join(const struct aws_url *u, const char *path)
 {
 	return g_strconcat(u->tls ? "https://" : "http://", u->host, u->path,
 			   path, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "fs/kvs/url.h"
+#include "fs/aws/url.h"
 
 #include <glib.h>
 
@@ -32,16 +32,16 @@ static void test_good(void **state)
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-		struct kvs_url *u = NULL;
+		struct aws_url *u = NULL;
 		g_autofree char *joined = NULL;
 
-		assert_int_equal(kvs_url_parse(cases[i].text, &u), 0);
+		assert_int_equal(aws_url_parse(cases[i].text, &u), 0);
 		assert_int_equal(u->tls, cases[i].tls);
 		assert_string_equal(u->host, cases[i].host);
 		assert_string_equal(u->path, cases[i].path);
-		joined = kvs_url_join(u, "/x");
+		joined = aws_url_join(u, "/x");
 		assert_string_equal(joined, cases[i].joined);
-		kvs_url_free(u);
+		aws_url_free(u);
 	}
 }
 
@@ -86,11 +86,11 @@ static void test_bad(void **state)
 	};
 	g_autofree char *long_name = g_strnfill(400, 'a');
 	g_autofree char *long_url = g_strconcat("https://", long_name, NULL);
-	struct kvs_url *u = NULL;
+	struct aws_url *u = NULL;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
-		assert_int_equal(kvs_url_parse(cases[i], &u), -EINVAL);
-	assert_int_equal(kvs_url_parse(long_url, &u), -EINVAL);
+		assert_int_equal(aws_url_parse(cases[i], &u), -EINVAL);
+	assert_int_equal(aws_url_parse(long_url, &u), -EINVAL);
 	assert_null(u);
 }
 

@@ -5,12 +5,12 @@
  * Strict on purpose: a data endpoint comes from the wire, and what is signed
  * and what is sent must be the same host and path.
  */
-#ifndef KVSFS_KVS_URL_H
-#define KVSFS_KVS_URL_H
+#ifndef KVSFS_AWS_URL_H
+#define KVSFS_AWS_URL_H
 
 #include <stdbool.h>
 
-struct kvs_url {
+struct aws_url {
 	bool tls;
 	char *host; /* host[:port] as it stands in the Host header */
 	char *path; /* "" or "/prefix", without a slash at its end */
@@ -21,10 +21,10 @@ struct kvs_url {
  * host, a port outside of 1..65535, a query, or a path other than segments of
  * [A-Za-z0-9_~-.] that are neither '.' nor '..'.
  */
-int kvs_url_parse(const char *text, struct kvs_url **ret_url);
-void kvs_url_free(struct kvs_url *u);
+int aws_url_parse(const char *text, struct aws_url **ret_url);
+void aws_url_free(struct aws_url *u);
 
 /* The whole of it, path appended; the caller frees it. */
-char *kvs_url_join(const struct kvs_url *u, const char *path);
+char *aws_url_join(const struct aws_url *u, const char *path);
 
 #endif
