@@ -4,19 +4,24 @@
 #include <errno.h>
 #include <string.h>
 
+const char *net_head_find(const GPtrArray *lines, const char *name)
+{
+	for (guint i = 0; i < lines->len; i++) {
+		const char *line = g_ptr_array_index(lines, i);
+
+		if (!g_ascii_strcasecmp(line, name))
+			return line + strlen(line) + 1;
+	}
+	return NULL;
+}
+
 static const char *find(const struct net_response *r, const char *name)
 {
 	const struct net_head *h =
 		(const void *)((const char *)r -
 			       G_STRUCT_OFFSET(struct net_head, response));
 
-	for (guint i = 0; i < h->lines->len; i++) {
-		const char *line = g_ptr_array_index(h->lines, i);
-
-		if (!g_ascii_strcasecmp(line, name))
-			return line + strlen(line) + 1;
-	}
-	return NULL;
+	return net_head_find(h->lines, name);
 }
 
 void net_head_init(struct net_head *h)

@@ -35,8 +35,9 @@ struct net_loop {
 	GArray *posted; /* struct net_post; lock */
 	GArray *at_end; /* struct net_post; lock */
 	bool ending;	/* lock */
+	bool joined;	/* of whoever stops it */
 
-	char *ca_bundle, *user_agent;
+	char *ca_bundle, *user_agent, *proxy, *no_proxy;
 	int64_t connect_timeout_ms;
 	struct net_timers timers;
 	GQueue starting; /* not yet curl's: it refuses new ones while it runs */
@@ -59,6 +60,8 @@ void net_head_init(struct net_head *h);
 void net_head_release(struct net_head *h);
 /* One header line of n bytes.  0 or -EPROTO (too large). */
 int net_head_line(struct net_head *h, const char *line, size_t n);
+/* The value of the line with that name, or NULL. */
+const char *net_head_find(const GPtrArray *lines, const char *name);
 
 struct net_request {
 	struct net_loop *loop;
@@ -68,6 +71,7 @@ struct net_request {
 	CURLcode setup; /* the first option that curl refused */
 	struct curl_slist *headers;
 	void *body;
+	size_t body_bytes;
 
 	const struct net_request_ops *ops;
 	void *user;

@@ -25,17 +25,18 @@ static void add(GArray *list, void (*fn)(void *arg), void *arg)
 	g_array_append_val(list, p);
 }
 
-void net_loop_post(struct net_loop *l, void (*fn)(void *arg), void *arg)
+bool net_loop_post(struct net_loop *l, void (*fn)(void *arg), void *arg)
 {
 	auto_unlock pthread_mutex_t *held = base_lock(&l->lock);
 
 	if (l->ending)
-		return;
+		return false;
 	add(l->posted, fn, arg);
 	/* Writes to a socket that never blocks; under the lock, so that the
 	   multi handle cannot go away meanwhile. */
 	if (l->posted->len == 1 && this_loop != l)
 		curl_multi_wakeup(l->multi);
+	return true;
 }
 
 void net_loop_at_end(struct net_loop *l, void (*fn)(void *arg), void *arg)
@@ -140,6 +141,8 @@ static void destroy(struct net_loop *l)
 	pthread_mutex_destroy(&l->lock);
 	g_free(l->ca_bundle);
 	g_free(l->user_agent);
+	g_free(l->proxy);
+	g_free(l->no_proxy);
 	g_free(l);
 }
 
@@ -178,6 +181,8 @@ int net_loop_new(const struct net_loop_options *o, struct net_loop **ret_loop)
 	l->at_end = new_list();
 	l->ca_bundle = g_strdup(o->ca_bundle);
 	l->user_agent = g_strdup(o->user_agent);
+	l->proxy = g_strdup(o->proxy);
+	l->no_proxy = g_strdup(o->no_proxy);
 	l->connect_timeout_ms = o->connect_timeout_ms > 0
 					? o->connect_timeout_ms
 					: CONNECT_TIMEOUT_DEFAULT_MS;
@@ -200,14 +205,22 @@ fail:
 	return rc;
 }
 
-void net_loop_free(struct net_loop *l)
+void net_loop_stop(struct net_loop *l)
 {
-	if (!l)
+	if (l->joined)
 		return;
 	pthread_mutex_lock(&l->lock);
 	l->ending = true;
 	curl_multi_wakeup(l->multi);
 	pthread_mutex_unlock(&l->lock);
 	pthread_join(l->thread, NULL);
+	l->joined = true;
+}
+
+void net_loop_free(struct net_loop *l)
+{
+	if (!l)
+		return;
+	net_loop_stop(l);
 	destroy(l);
 }

@@ -3,9 +3,9 @@
  * loop: the one thread that owns libcurl: its multi handle, timers, and the
  * queue of what others post to it.
  *
- * Only net_loop_new(), net_loop_free(), net_loop_post(), net_loop_at_end() and
- * net_loop_on_thread() may be called from any thread; all else, and every
- * callback, is on the loop's own thread, so what lives there needs no locks.
+ * Only net_loop_new(), _stop(), _free(), _post(), _at_end() and _on_thread()
+ * may be called from any thread; all else, and every callback, is on the loop's
+ * own thread, so what lives there needs no locks.
  */
 #ifndef KVSFS_NET_LOOP_H
 #define KVSFS_NET_LOOP_H
@@ -19,8 +19,14 @@ struct net_timer;
 struct net_request;
 
 struct net_loop_options {
-	const char *ca_bundle;	    /* NULL: the system's; copied */
-	const char *user_agent;	    /* copied */
+	const char *ca_bundle;	/* NULL: the system's; copied */
+	const char *user_agent; /* copied */
+	/*
+	 * For https:// URLs, as curl takes it, and the hosts that are asked
+	 * without it (curl's NO_PROXY).  NULL: none; the environment is not
+	 * looked at.  Copied; the proxy's may hold a password.
+	 */
+	const char *proxy, *no_proxy;
 	int64_t connect_timeout_ms; /* 0: 10 s */
 };
 
@@ -29,17 +35,22 @@ int net_loop_new(const struct net_loop_options *o, struct net_loop **ret_loop);
 
 /*
  * Runs what is already posted, then what net_loop_at_end() was given, ends
- * every request still open with -ECANCELED (its done() is called), drops the
- * timers, joins the thread.  NULL is fine.  Not from the loop's thread.  What
- * is posted after this began is dropped.
+ * every request still open with -ECANCELED (its done() is called) and joins the
+ * thread.  Not from the loop's thread; a second time does nothing.  What is
+ * posted after this began is refused.
  */
+void net_loop_stop(struct net_loop *l);
+/* Stops it, where it was not, and drops the timers.  NULL is fine. */
 void net_loop_free(struct net_loop *l);
 
 /* For those who wait by timer: fn(arg) on the loop's thread when it ends. */
 void net_loop_at_end(struct net_loop *l, void (*fn)(void *arg), void *arg);
 
-/* Run fn(arg) on the loop's thread, in order of posting. */
-void net_loop_post(struct net_loop *l, void (*fn)(void *arg), void *arg);
+/*
+ * Run fn(arg) on the loop's thread, in order of posting.  false: the loop is
+ * stopping, and fn will never be called.
+ */
+bool net_loop_post(struct net_loop *l, void (*fn)(void *arg), void *arg);
 
 bool net_loop_on_thread(const struct net_loop *l);
 
@@ -54,11 +65,13 @@ void net_timer_cancel(struct net_timer *t);
 struct net_request_spec {
 	const char *method;	    /* "POST", "GET" */
 	const char *url;	    /* http:// or https:// only */
-	const char *const *headers; /* "Name: value", NULL-terminated */
+	const char *const *headers; /* "Name: value", NULL-terminated; copied,
+				       and wiped after use, as the body is */
 	const void *body;	    /* copied */
 	size_t body_bytes;
 	int64_t deadline_ms; /* for the whole exchange, from now; > 0 */
 	int64_t stall_ms;    /* no byte for so long: -ETIMEDOUT; 0: 20 s */
+	bool direct;	     /* never through the proxy */
 };
 
 /* What the answer's head said.  Valid in the callbacks only. */

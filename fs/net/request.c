@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 #define STALL_DEFAULT_MS 20000
 
@@ -25,8 +26,13 @@ static void request_free(struct net_request *r)
 	move_to(r, NULL);
 	if (r->watch)
 		net_timer_cancel(r->watch);
+	/* Tokens are in there, and passwords in some bodies. */
+	for (struct curl_slist *h = r->headers; h; h = h->next)
+		explicit_bzero(h->data, strlen(h->data));
 	curl_slist_free_all(r->headers);
 	net_head_release(&r->head);
+	if (r->body)
+		explicit_bzero(r->body, r->body_bytes);
 	g_free(r->body);
 	g_free(r);
 }

@@ -35,6 +35,7 @@ static void set_message(struct net_request *r,
 	SET(r, CURLOPT_HTTPHEADER, r->headers);
 	if (post || spec->body_bytes > 0) {
 		r->body = g_memdup2(spec->body, spec->body_bytes);
+		r->body_bytes = spec->body_bytes;
 		SET(r, CURLOPT_POST, 1L);
 		SET(r, CURLOPT_POSTFIELDS, r->body ? r->body : "");
 		SET(r, CURLOPT_POSTFIELDSIZE_LARGE,
@@ -42,6 +43,20 @@ static void set_message(struct net_request *r,
 	}
 	if (!post && g_strcmp0(spec->method, "GET") != 0)
 		SET(r, CURLOPT_CUSTOMREQUEST, spec->method);
+}
+
+/* Whatever the environment says, which curl would look at by itself. */
+static void set_proxy(struct net_request *r,
+		      const struct net_request_spec *spec)
+{
+	const struct net_loop *l = r->loop;
+	bool proxied = l->proxy && !spec->direct &&
+		       g_str_has_prefix(spec->url, "https://");
+
+	SET(r, CURLOPT_PROXY, proxied ? l->proxy : "");
+	SET(r, CURLOPT_NOPROXY, l->no_proxy ? l->no_proxy : "");
+	if (proxied && l->ca_bundle)
+		SET(r, CURLOPT_PROXY_CAINFO, l->ca_bundle);
 }
 
 static void set_transport(struct net_request *r)
@@ -84,5 +99,6 @@ void net_request_setup(struct net_request *r,
 	SET(r, CURLOPT_WRITEFUNCTION, net_request_on_body);
 	SET(r, CURLOPT_WRITEDATA, r);
 	set_transport(r);
+	set_proxy(r, spec);
 	set_message(r, spec);
 }
