@@ -47,7 +47,7 @@ ALL_LIBS   = -Wl,--as-needed $(PKG_LIBS) -pthread -lm
 
 # The layers, lowest first.  tests/lint/layers says who may include whom; the
 # order here is the link order.
-LAYERS     = base aws net mkv cache kvs archive view fuse cli
+LAYERS     = base aws net mkv cache creds kvs archive view fuse cli
 dir_of     = $(if $(filter cache,$(1)),cache,fs/$(1))
 libs_upto  = $(foreach l,$(1),$(BUILD)/lib$(l).a)
 
@@ -56,8 +56,9 @@ DEPS_aws     = aws base
 DEPS_net     = net base
 DEPS_mkv     = mkv base
 DEPS_cache   = cache base
-DEPS_kvs     = kvs net aws base
-DEPS_archive = archive kvs cache mkv net aws base
+DEPS_creds   = creds aws net base
+DEPS_kvs     = kvs $(DEPS_creds)
+DEPS_archive = archive kvs creds cache mkv net aws base
 DEPS_view    = view $(DEPS_archive)
 DEPS_fuse    = fuse $(DEPS_view)
 DEPS_cli     = cli $(DEPS_fuse)

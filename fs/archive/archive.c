@@ -205,6 +205,7 @@ static void archive_free(struct archive *a)
 	g_clear_pointer(&a->streams, g_ptr_array_unref);
 	g_queue_clear_full(&a->held_order, g_free);
 	kvs_client_free(a->kvs);
+	net_loop_free(a->loop);
 	pthread_mutex_destroy(&a->lock);
 	g_free(a->endpoint);
 	g_free(a->prefix);
@@ -246,8 +247,11 @@ int archive_open(const struct archive_options *o,
 		 struct catalog *catalog, struct store *store,
 		 struct archive **ret_archive, char **ret_error)
 {
+	g_autofree char *agent = aws_settings_agent(settings, o->user_agent);
 	struct net_loop_options net = {.ca_bundle = settings->ca_bundle,
-				       .user_agent = o->user_agent};
+				       .user_agent = agent,
+				       .proxy = settings->proxy,
+				       .no_proxy = settings->no_proxy};
 	struct archive *a = archive_alloc(o, settings);
 	struct store_stats stats;
 	int rc;
@@ -360,6 +364,6 @@ void archive_close(struct archive *a)
 		index_run(a->ix, write_nothing, NULL);
 		run_on_loop(a, NULL);
 	}
-	net_loop_free(a->loop);
+	net_loop_stop(a->loop);
 	archive_free(a);
 }

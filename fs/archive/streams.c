@@ -228,6 +228,8 @@ static char *refusal(const struct archive *a, const struct kvs_error *e)
 		*e->name ? ")" : "", *e->request_id ? ", request id " : "",
 		e->request_id);
 
+	if (e->no_credentials)
+		return g_strdup(e->message);
 	switch (e->rc) {
 	case -ENOENT:
 		return g_strdup_printf("no stream %s in region %s: check the "

@@ -26,3 +26,12 @@ void aws_sha256_hex(const void *bytes, size_t n, char out[AWS_SHA256_HEX_SIZE])
 		g_error("OpenSSL cannot do SHA-256");
 	aws_hex(md, sizeof(md), out);
 }
+
+void aws_sha1_hex(const void *bytes, size_t n, char out[AWS_SHA1_HEX_SIZE])
+{
+	unsigned char md[SHA_DIGEST_LENGTH];
+
+	if (!EVP_Digest(n ? bytes : "", n, md, NULL, EVP_sha1(), NULL))
+		g_error("OpenSSL cannot do SHA-1");
+	aws_hex(md, sizeof(md), out);
+}

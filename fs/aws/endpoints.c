@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/aws/endpoints.h"
 
+#include "fs/aws/url.h"
+
 #include <glib.h>
 
 #include <errno.h>
@@ -8,7 +10,7 @@
 
 static const struct partition {
 	const char *region_prefix, *suffix, *dualstack_suffix;
-	bool fips_only; /* endpoints.json lists no other host without IPv6 */
+	bool gov;
 } partitions[] = {
 	{"cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn", false},
 	{"us-gov-", "amazonaws.com", "api.aws", true},
@@ -20,16 +22,41 @@ static const struct partition {
 	{"", "amazonaws.com", "api.aws", false}, /* all others */
 };
 
-char *aws_endpoint_regional(const char *region, bool fips, bool dualstack)
+/* The parts of a service's host before the region. */
+static const struct service {
+	const char *key, *variable; /* where a URL of its own is looked for */
+	const char *host, *fips_host;
+	/* endpoints.json lists other names in us-gov, without IPv6. */
+	const char *gov_host, *gov_fips_host;
+} services[] = {
+	[AWS_KINESIS_VIDEO] = {"kinesis_video",
+			       "AWS_ENDPOINT_URL_KINESIS_VIDEO", "kinesisvideo",
+			       "kinesisvideo-fips", "kinesisvideo-fips",
+			       "kinesisvideo-fips"},
+	[AWS_KINESIS_VIDEO_DATA] =
+		{"kinesis_video_archived_media",
+		 "AWS_ENDPOINT_URL_KINESIS_VIDEO_ARCHIVED_MEDIA", NULL, NULL,
+		 NULL, NULL},
+	[AWS_STS] = {"sts", "AWS_ENDPOINT_URL_STS", "sts", "sts-fips", "sts",
+		     "sts"},
+	[AWS_SSO] = {"sso", "AWS_ENDPOINT_URL_SSO", "portal.sso",
+		     "portal.sso-fips", "portal.sso", "portal.sso"},
+	[AWS_SSO_OIDC] = {"sso_oidc", "AWS_ENDPOINT_URL_SSO_OIDC", "oidc",
+			  "oidc-fips", "oidc", "oidc"},
+};
+
+char *aws_endpoint_regional(enum aws_service service, const char *region,
+			    bool fips, bool dualstack)
 {
 	const struct partition *p = partitions;
-	bool in_name;
+	const struct service *s = &services[service];
+	const char *host = fips ? s->fips_host : s->host;
 
 	while (!g_str_has_prefix(region, p->region_prefix))
 		p++;
-	in_name = fips || (p->fips_only && !dualstack);
-	return g_strdup_printf("https://kinesisvideo%s.%s.%s",
-			       in_name ? "-fips" : "", region,
+	if (p->gov && !dualstack)
+		host = fips ? s->gov_fips_host : s->gov_host;
+	return g_strdup_printf("https://%s.%s.%s", host, region,
 			       dualstack ? p->dualstack_suffix : p->suffix);
 }
 
@@ -90,51 +117,77 @@ static const char *service_url(const struct aws_profiles *p, const char *name,
 		    : NULL;
 }
 
-int aws_endpoint_overrides(const char *option, char **env,
-			   const struct aws_profiles *p, const char *profile,
-			   struct aws_endpoint_overrides *ret_overrides,
-			   char **ret_error)
+/* The URL a user gave for the service, or NULL, and who says so. */
+static int find_override(const struct aws_endpoint_place *at,
+			 const struct service *s, bool generic,
+			 struct candidate *ret, char **ret_error)
 {
-	const char *services = NULL, *any = NULL, *own = NULL, *data = NULL;
-	struct candidate control, data_plane;
+	const char *section = NULL, *any = NULL, *own = NULL, *profile = NULL;
+	g_autofree char *key = NULL;
 	bool ignored;
-	int rc = aws_endpoint_switch(
-		env, p, profile, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-		"ignore_configured_endpoint_urls", &ignored, ret_error);
+	int rc = aws_endpoint_switch(at->env, at->profiles, at->profile,
+				     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+				     "ignore_configured_endpoint_urls",
+				     &ignored, ret_error);
 
 	if (rc)
 		return rc;
 	if (!ignored) {
-		own = aws_env(env, "AWS_ENDPOINT_URL_KINESIS_VIDEO");
-		any = aws_env(env, "AWS_ENDPOINT_URL");
-		data = aws_env(env,
-			       "AWS_ENDPOINT_URL_KINESIS_VIDEO_ARCHIVED_MEDIA");
+		own = aws_env(at->env, s->variable);
+		any = aws_env(at->env, "AWS_ENDPOINT_URL");
+		profile = aws_profiles_get(at->profiles, at->profile,
+					   "endpoint_url");
 	}
-	if (!ignored && !option && !any) {
-		rc = services_section(p, profile, &services, ret_error);
+	if (!ignored && !at->option && !any) {
+		rc = services_section(at->profiles, at->profile, &section,
+				      ret_error);
 		if (rc)
 			return rc;
 	}
-	control = first_of((const struct candidate[]){
-		{option, "--endpoint-url"},
-		{own, "AWS_ENDPOINT_URL_KINESIS_VIDEO"},
-		{any, "AWS_ENDPOINT_URL"},
-		{service_url(p, services, "kinesis_video"),
-		 "the services section's kinesis_video"},
-		{ignored ? NULL : aws_profiles_get(p, profile, "endpoint_url"),
-		 "the profile's endpoint_url"},
+	*ret = first_of((const struct candidate[]){
+		{generic ? at->option : NULL, "--endpoint-url"},
+		{own, s->variable},
+		{generic ? any : NULL, "AWS_ENDPOINT_URL"},
+		{service_url(at->profiles, section, s->key),
+		 "the profile's services section"},
+		{generic ? profile : NULL, "the profile's endpoint_url"},
 		{NULL, NULL}});
-	data_plane = first_of((const struct candidate[]){
-		{data, "AWS_ENDPOINT_URL_KINESIS_VIDEO_ARCHIVED_MEDIA"},
-		{service_url(p, services, "kinesis_video_archived_media"),
-		 "the services section's kinesis_video_archived_media"},
-		{NULL, NULL}});
-	*ret_overrides = (struct aws_endpoint_overrides){
-		.control = control.url,
-		.control_source = control.source,
-		.data = data_plane.url,
-		.data_source = data_plane.source,
-	};
+	return 0;
+}
+
+int aws_endpoint_find(const struct aws_endpoint_place *at,
+		      enum aws_service service, const char *region,
+		      char **ret_url, bool *ret_overridden, char **ret_error)
+{
+	const struct service *s = &services[service];
+	bool fips = false, dualstack = false;
+	struct candidate c = {NULL, NULL};
+	int rc;
+
+	rc = aws_endpoint_switch(at->env, at->profiles, at->profile,
+				 "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint",
+				 &fips, ret_error);
+	if (!rc)
+		rc = aws_endpoint_switch(at->env, at->profiles, at->profile,
+					 "AWS_USE_DUALSTACK_ENDPOINT",
+					 "use_dualstack_endpoint", &dualstack,
+					 ret_error);
+	if (!rc)
+		rc = find_override(at, s, s->host != NULL, &c, ret_error);
+	if (rc)
+		return rc;
+	*ret_overridden = c.url != NULL;
+	if (c.url && (fips || dualstack)) {
+		*ret_error = g_strdup_printf(
+			"%s and a %s endpoint exclude each other: drop one",
+			c.source, fips ? "FIPS" : "dual-stack");
+		return -EINVAL;
+	}
+	if (c.url)
+		return aws_endpoint_check(c.url, c.source, ret_url, ret_error);
+	*ret_url = s->host ? aws_endpoint_regional(service, region, fips,
+						   dualstack)
+			   : NULL;
 	return 0;
 }
 
@@ -167,6 +220,14 @@ int aws_endpoint_check(const char *url, const char *source, char **ret_url,
 		*ret_error = g_strdup_printf("%s is '%s': say "
 					     "https://HOST[:PORT]",
 					     source, url);
+		return -EINVAL;
+	}
+	if (!g_ascii_strcasecmp(scheme, "http") && !aws_url_is_local(host)) {
+		*ret_error = g_strdup_printf(
+			"%s is '%s': plain http would show everybody in "
+			"between what is read; it is only for this machine "
+			"itself (localhost, 127.0.0.1, [::1]): say https://",
+			source, url);
 		return -EINVAL;
 	}
 	while (url[n - 1] == '/')

@@ -27,15 +27,20 @@ static char *file_path(char **env, const char *variable, const char *otherwise)
 	return aws_expand_home(env, path ? path : otherwise);
 }
 
+void aws_profiles_paths(char **env, char **ret_credentials, char **ret_config)
+{
+	*ret_credentials = file_path(env, "AWS_SHARED_CREDENTIALS_FILE",
+				     "~/.aws/credentials");
+	*ret_config = file_path(env, "AWS_CONFIG_FILE", "~/.aws/config");
+}
+
 int aws_profiles_read(char **env, struct aws_profiles **ret_profiles,
 		      char **ret_error)
 {
 	struct aws_profiles *p = g_new0(struct aws_profiles, 1);
 	int rc;
 
-	p->credentials_path = file_path(env, "AWS_SHARED_CREDENTIALS_FILE",
-					"~/.aws/credentials");
-	p->config_path = file_path(env, "AWS_CONFIG_FILE", "~/.aws/config");
+	aws_profiles_paths(env, &p->credentials_path, &p->config_path);
 	rc = aws_config_read(p->credentials_path, AWS_CREDENTIALS_FILE,
 			     &p->credentials, ret_error);
 	if (rc)

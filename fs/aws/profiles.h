@@ -22,6 +22,8 @@ struct aws_profiles {
 int aws_profiles_read(char **env, struct aws_profiles **ret_profiles,
 		      char **ret_error);
 void aws_profiles_free(struct aws_profiles *p);
+/* Where they are or would be; both to be freed. */
+void aws_profiles_paths(char **env, char **ret_credentials, char **ret_config);
 
 bool aws_profiles_has(const struct aws_profiles *p, const char *profile);
 /* Borrowed, or NULL. */

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * settings: region, profile, endpoints and credentials as the AWS CLI would
- * find them, from command-line values, the environment and the two profile
- * files.
+ * settings: region, profile, endpoints, proxy as the AWS CLI would find them,
+ * from command-line values, the environment and the two profile files.
  *
- * The environment is a parameter (as from g_get_environ()); files are read
- * here.  aws_settings_load() and aws_credentials_load() block on local files
- * only.  Immutable after loading, so any thread may read.
+ * The environment is a parameter (as from g_get_environ()); aws_settings_load()
+ * blocks on local files only.  Immutable after loading, so any thread may read.
  *
  * Overrides of the endpoint: a generic one (--endpoint-url, AWS_ENDPOINT_URL,
  * the profile's endpoint_url, or kinesis_video's own) is where the control
@@ -17,7 +15,11 @@
  * for both.  data_url is set by nothing but a URL for the data plane
  * (AWS_ENDPOINT_URL_KINESIS_VIDEO_ARCHIVED_MEDIA, or
  * kinesis_video_archived_media in the services section, unless --endpoint-url
- * or AWS_ENDPOINT_URL outranks that section).  No URL ends in '/'.
+ * or AWS_ENDPOINT_URL outranks that section).  No URL ends in '/', and plain
+ * http leads nowhere but to this machine.
+ *
+ * The proxy is HTTPS_PROXY's, as for the CLI, which knows no ALL_PROXY; http is
+ * for this machine alone and needs none.
  *
  * An environment variable that is empty counts as unset.
  *
@@ -30,18 +32,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct aws_credentials {
-	char *access_key_id;
-	char *secret_access_key;
-	char *session_token; /* or NULL */
-	int64_t expires_ms;  /* INT64_MAX: not known to expire */
-};
-/* Wipes the secrets first.  NULL is fine. */
-void aws_credentials_free(struct aws_credentials *c);
-
 /* What the command line says; each may be NULL. */
 struct aws_overrides {
 	const char *region, *profile, *endpoint_url;
+	const char *region_source; /* where region is from, or NULL; static */
 };
 
 struct aws_settings {
@@ -49,32 +43,33 @@ struct aws_settings {
 	char *profile;	/* "default" where nothing names one */
 	bool profile_explicit; /* --profile: environment keys are not used */
 	char *region;
+	const char *region_source; /* who said so; static */
 	char *control_url;  /* https://kinesisvideo.REGION... or the override */
 	char *data_url;	    /* override for the data plane, or NULL: ask
 			       GetDataEndpoint */
 	char *override_url; /* the control plane's override, else the data
 			       plane's, or NULL: part of the cache key */
 	char *ca_bundle;    /* or NULL */
+	/* For https:// URLs; NULL: none.  The proxy's may hold a password. */
+	char *proxy, *no_proxy;
+	char *app_id;	  /* for the User-Agent, or NULL */
+	int max_attempts; /* of each call; 0: as many as its deadline allows */
 };
 
 /*
- * 0; -EINVAL with one sentence for people in *ret_error (no region, a profile
- * that does not exist, an impossible URL, a config line that cannot be read,
- * with file and line).  The caller frees *ret_error with g_free().
+ * 0; -EINVAL with one sentence for people in *ret_error (a profile that does
+ * not exist, an impossible URL, a config line that cannot be read, with file
+ * and line), or -ENOENT where only the region is missing: the machine's own may
+ * do (creds/imds.h).  The caller frees *ret_error with g_free().
  */
 int aws_settings_load(const struct aws_overrides *o, char **environ,
 		      struct aws_settings **ret_settings, char **ret_error);
 void aws_settings_free(struct aws_settings *s);
 
-/*
- * The credential chain: environment keys, then the profile's keys in the
- * shared credentials file, then in the config file.  A profile with role_arn is
- * refused even where it has keys, for the CLI would assume the role.  0;
- * -EACCES with a sentence that says where was looked and how to mend it
- * (g_free() it).  Files are read anew at each call.
- */
-int aws_credentials_load(const struct aws_settings *s,
-			 struct aws_credentials **ret_credentials,
-			 char **ret_error);
+/* A User-Agent of that name and version, with what the user adds; free it. */
+char *aws_settings_agent(const struct aws_settings *s, const char *name);
+
+/* Can it be a label of a host's name? */
+bool aws_is_region(const char *s);
 
 #endif

@@ -3,8 +3,8 @@
 #include "fs/aws/sigv4.h"
 
 #include "fs/aws/canonical.h"
+#include "fs/aws/credentials.h"
 #include "fs/aws/digest.h"
-#include "fs/aws/settings.h"
 #include "fs/base/utc.h"
 
 #include <openssl/crypto.h>

@@ -3,7 +3,9 @@
 
 #include <glib.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #define HOST_MAX_BYTES 300 /* a DNS name has 253, then a port */
@@ -62,9 +64,27 @@ static bool is_path(const char *path)
 	return true;
 }
 
+bool aws_url_is_local(const char *host)
+{
+	g_autofree char *bare = g_strdup(host);
+	struct in6_addr six;
+	struct in_addr four;
+
+	if (*bare == '[')
+		g_strdelimit(bare, "[]", ' ');
+	g_strstrip(bare);
+	if (inet_pton(AF_INET, bare, &four) == 1)
+		return ntohl(four.s_addr) >> 24 == 127;
+	if (inet_pton(AF_INET6, bare, &six) == 1)
+		return IN6_IS_ADDR_LOOPBACK(&six);
+	/* curl takes this name for the loopback without asking DNS. */
+	return !g_ascii_strcasecmp(bare, "localhost");
+}
+
 int aws_url_parse(const char *text, struct aws_url **ret_url)
 {
 	bool tls = g_str_has_prefix(text, "https://");
+	g_autofree char *bare = NULL;
 	struct aws_url *u;
 	size_t n, port;
 
@@ -74,6 +94,7 @@ int aws_url_parse(const char *text, struct aws_url **ret_url)
 	n = host_length(text);
 	if (n == 0 || n > HOST_MAX_BYTES)
 		return -EINVAL;
+	bare = g_strndup(text, n);
 	if (text[n] == ':') {
 		port = port_length(text + n);
 		if (port == 0)
@@ -85,6 +106,7 @@ int aws_url_parse(const char *text, struct aws_url **ret_url)
 	u = g_new(struct aws_url, 1);
 	*u = (struct aws_url){
 		.tls = tls,
+		.local = aws_url_is_local(bare),
 		.host = g_strndup(text, n),
 		.path = g_strdup(text + n),
 	};

@@ -12,6 +12,7 @@
 
 struct aws_url {
 	bool tls;
+	bool local; /* the host is this machine */
 	char *host; /* host[:port] as it stands in the Host header */
 	char *path; /* "" or "/prefix", without a slash at its end */
 };
@@ -23,6 +24,12 @@ struct aws_url {
  */
 int aws_url_parse(const char *text, struct aws_url **ret_url);
 void aws_url_free(struct aws_url *u);
+
+/*
+ * A host (of IPv6 without brackets, or with) that is this machine: localhost,
+ * 127.0.0.0/8, ::1.  What is sent there crosses no wire, so plain http will do.
+ */
+bool aws_url_is_local(const char *host);
 
 /* The whole of it, path appended; the caller frees it. */
 char *aws_url_join(const struct aws_url *u, const char *path);

@@ -18,8 +18,12 @@
 #include "fs/cli/daemon.h"
 #include "fs/cli/log.h"
 #include "fs/cli/options.h"
+#include "fs/creds/plan.h"
+#include "fs/creds/region.h"
 #include "fs/fuse/mount.h"
 #include "fs/view/tree.h"
+
+#define USER_AGENT "kvsfs/" KVSFS_VERSION
 
 /* What cannot be cached on disk, and readahead, of all readers together. */
 #define MEMORY_BYTES (INT64_C(64) << 20)
@@ -96,20 +100,22 @@ static int find_settings(struct mounting *m, char **ret_error)
 	g_autofree char *region = arn_region(m->o->stream);
 	const struct aws_overrides overrides = {
 		.region = region ? region : m->o->region,
+		.region_source = region ? "the stream's ARN" : NULL,
 		.profile = m->o->profile,
 		.endpoint_url = m->o->endpoint_url,
 	};
 	g_auto(GStrv) environ = absolute_environ();
-	struct aws_credentials *credentials;
+	struct creds_plan *plan;
 	int rc;
 
-	rc = aws_settings_load(&overrides, environ, &m->settings, ret_error);
+	rc = creds_settings_load(&overrides, environ, USER_AGENT, &clock_system,
+				 &m->settings, ret_error);
 	if (rc)
 		return rc;
-	rc = aws_credentials_load(m->settings, &credentials, ret_error);
+	rc = creds_plan_make(m->settings, &plan, ret_error);
 	if (rc)
 		return rc;
-	aws_credentials_free(credentials);
+	creds_plan_free(plan);
 	return 0;
 }
 
@@ -136,7 +142,7 @@ static int open_archive(struct mounting *m, char **ret_error)
 		.readahead_bytes = o->readahead_bytes,
 		.clock = &clock_system,
 		.random = any_number,
-		.user_agent = "kvsfs/" KVSFS_VERSION,
+		.user_agent = USER_AGENT,
 	};
 	int rc;
 

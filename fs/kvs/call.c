@@ -15,6 +15,8 @@ static void stop_try(struct kvs_call *call)
 {
 	if (call->waits_for)
 		kvs_endpoint_leave(call);
+	if (call->waits_for_keys)
+		kvs_keys_leave(call);
 	if (call->timer)
 		net_timer_cancel(call->timer);
 	if (call->request) {
@@ -74,7 +76,11 @@ static void time_out(struct kvs_call *call)
 	if (call->waits_for && call->waits_for->lookup->failure.message)
 		kvs_failure_copy(f, &call->waits_for->lookup->failure);
 	if (!f->message)
-		kvs_failure_set(f, 0, "No answer came before the deadline");
+		kvs_failure_set(f, 0,
+				call->waits_for_keys
+					? "No credentials came before the "
+					  "deadline"
+					: "No answer came before the deadline");
 	f->rc = -ETIMEDOUT;
 	end(call, f);
 }
@@ -157,6 +163,20 @@ void kvs_call_resume(struct kvs_call *call, const struct kvs_failure *f)
 	schedule(call, 0, f ? fail_later : step);
 }
 
+static void tried_later(void *arg)
+{
+	struct kvs_call *call = arg;
+
+	call->timer = NULL;
+	kvs_call_tried(call);
+}
+
+void kvs_call_resume_tried(struct kvs_call *call, const struct kvs_failure *f)
+{
+	kvs_failure_copy(&call->failure, f);
+	schedule(call, 0, tried_later);
+}
+
 /* Whether there is something to mend that has not been tried yet. */
 static bool mend(struct kvs_call *call)
 {
@@ -172,13 +192,14 @@ static bool mend(struct kvs_call *call)
 		kvs_endpoint_drop(call);
 		break;
 	case KVS_MEND_CREDENTIALS:
-		kvs_client_drop_credentials(call->client,
-					    call->credentials_loaded);
+		creds_keeper_drop(call->client->keeper,
+				  call->credentials_serial);
 		break;
 	case KVS_MEND_CLOCK:
 		/* The clock was learnt when the answer's head came. */
 		if (call->client->clock_offset_ms == call->signed_offset_ms)
 			return false;
+		kvs_client_tell_skew(call->client);
 		break;
 	case KVS_MEND_NONE:
 		break;
@@ -187,13 +208,21 @@ static bool mend(struct kvs_call *call)
 	return true;
 }
 
+/* AWS_MAX_ATTEMPTS; what was mended on the way does not count. */
+static bool is_last_try(const struct kvs_call *call)
+{
+	int max = call->client->settings->max_attempts;
+
+	return max > 0 && call->attempt + 1 >= (unsigned)max;
+}
+
 void kvs_call_tried(struct kvs_call *call)
 {
 	struct kvs_failure *f = &call->failure;
 	int64_t delay_ms;
 
 	/* Nobody there at all: perhaps the endpoint has moved. */
-	if (f->retry && !f->http_status && call->kind->api)
+	if (f->retry && !f->http_status && !f->unsigned_ && call->kind->api)
 		kvs_endpoint_drop(call);
 	if (mend(call)) {
 		schedule(call, 0, step);
@@ -201,6 +230,10 @@ void kvs_call_tried(struct kvs_call *call)
 	}
 	if (!f->retry || call->kind->one_try ||
 	    (f->rc == -EBUSY && call->kind->tells_throttles)) {
+		end(call, f);
+		return;
+	}
+	if (is_last_try(call)) {
 		end(call, f);
 		return;
 	}

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#define G_LOG_DOMAIN "kvsfs"
 #include "fs/kvs/internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
-/* Credentials this close to their end may have expired on arrival. */
-#define EXPIRY_MARGIN_MS 60000
 /*
  * Date has whole seconds, and the answer was made somewhere between sending
  * and receiving: what is nearer than this to what is known already is noise,
@@ -40,6 +40,8 @@ int kvs_client_new(struct net_loop *loop, const struct aws_settings *settings,
 	rc = aws_url_parse(settings->control_url, &c->control);
 	if (!rc && settings->data_url)
 		rc = aws_url_parse(settings->data_url, &c->data);
+	if (!rc)
+		rc = kvs_keys_init(c);
 	if (rc) {
 		kvs_client_free(c);
 		return rc;
@@ -56,7 +58,7 @@ void kvs_client_free(struct kvs_client *c)
 	g_hash_table_unref(c->endpoints);
 	aws_url_free(c->control);
 	aws_url_free(c->data);
-	aws_credentials_free(c->credentials);
+	creds_keeper_free(c->keeper);
 	g_free(c);
 }
 
@@ -97,39 +99,18 @@ void kvs_client_learn_clock(struct kvs_client *c, int64_t sent_ms,
 		return;
 	if (ABS(offset_ms - c->clock_offset_ms) > CLOCK_NOISE_MS + taken_ms / 2)
 		c->clock_offset_ms = offset_ms;
+	creds_keeper_set_clock(c->keeper, c->clock_offset_ms);
 }
 
-static bool expires_soon(const struct kvs_client *c)
+void kvs_client_tell_skew(struct kvs_client *c)
 {
-	return c->credentials->expires_ms < INT64_MAX - EXPIRY_MARGIN_MS &&
-	       c->credentials->expires_ms <= kvs_now_ms(c) + EXPIRY_MARGIN_MS;
-}
+	int64_t behind_ms = c->clock_offset_ms;
 
-int kvs_client_credentials(struct kvs_client *c, struct kvs_failure *f,
-			   const struct aws_credentials **ret_credentials)
-{
-	g_autofree char *error = NULL;
-
-	if (c->credentials && expires_soon(c))
-		kvs_client_drop_credentials(c, c->credentials_loaded);
-	if (!c->credentials) {
-		int rc = aws_credentials_load(c->settings, &c->credentials,
-					      &error);
-
-		if (rc) {
-			kvs_failure_set(f, rc, error);
-			return rc;
-		}
-		c->credentials_loaded++;
-	}
-	*ret_credentials = c->credentials;
-	return 0;
-}
-
-void kvs_client_drop_credentials(struct kvs_client *c, unsigned loaded)
-{
-	if (loaded != c->credentials_loaded)
+	if (c->skew_told)
 		return;
-	aws_credentials_free(c->credentials);
-	c->credentials = NULL;
+	c->skew_told = true;
+	g_warning("this machine's clock is %" PRId64 " s %s: the service "
+		  "refused a signature for it; its own clock is used from now "
+		  "on; set this one ('timedatectl set-ntp true')",
+		  ABS(behind_ms) / 1000, behind_ms > 0 ? "slow" : "fast");
 }

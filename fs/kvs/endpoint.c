@@ -21,10 +21,10 @@ static int on_answer(struct kvs_call *call, const char *bytes, size_t n,
 
 	if (rc)
 		return rc;
-	/* What comes over TLS must not lead away from it; AWS's have no path.
-	 */
+	/* What comes over TLS must not lead away from it, nor anything off
+	   this machine without it; AWS's have no path. */
 	if (aws_url_parse(text, &l->url) || *l->url->path ||
-	    (!l->url->tls && call->client->control->tls)) {
+	    (!l->url->tls && (call->client->control->tls || !l->url->local))) {
 		*ret_bad = "DataEndpoint";
 		return -EPROTO;
 	}

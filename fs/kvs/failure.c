@@ -307,6 +307,7 @@ struct kvs_error kvs_failure_view(const struct kvs_failure *f)
 {
 	return (struct kvs_error){
 		.rc = f->rc,
+		.no_credentials = f->unsigned_,
 		.http_status = f->http_status,
 		.name = f->name ? f->name : "",
 		.request_id = f->request_id ? f->request_id : "",

@@ -24,6 +24,7 @@ struct kvs_failure {
 	int rc; /* 0: none */
 	int http_status;
 	char *name, *request_id, *message; /* owned */
+	bool unsigned_; /* no request was made: no credentials for it */
 	bool retry;
 	enum kvs_mend mend;
 };

@@ -8,10 +8,12 @@
 
 #include <glib.h>
 
+#include "fs/aws/credentials.h"
 #include "fs/aws/settings.h"
 #include "fs/kvs/failure.h"
 #include "fs/kvs/kvs.h"
 #include "fs/aws/url.h"
+#include "fs/creds/keeper.h"
 #include "fs/net/loop.h"
 
 /* answer() wants another page: its kvs_call_set_body() says which. */
@@ -33,8 +35,9 @@ struct kvs_client {
 	int64_t spoken_ms; /* monotonic: it answered, or was first asked */
 	bool unreachable;
 
-	struct aws_credentials *credentials; /* NULL until needed */
-	unsigned credentials_loaded;	     /* how often */
+	struct creds_keeper *keeper;
+	GQueue unsigned_calls; /* that wait for credentials */
+	bool skew_told;
 
 	/* Whose body() is on the stack; NULL once that call was cancelled. */
 	const struct kvs_call *in_body;
@@ -80,9 +83,11 @@ struct kvs_call {
 	unsigned attempt;
 	unsigned mended; /* bits: 1 << enum kvs_mend */
 
-	/* The try under way: it waits for an endpoint, a timer or an answer. */
+	/* The try under way: it waits for an endpoint, for credentials, for a
+	   timer or for an answer. */
 	struct kvs_endpoint *waits_for;
-	GList wait_link;
+	bool waits_for_keys;
+	GList wait_link; /* of whichever queue it waits in */
 	struct net_timer *timer;
 	struct net_request *request;
 	GByteArray *answer;
@@ -91,7 +96,7 @@ struct kvs_call {
 	bool clock_seen;
 	int64_t sent_ms; /* local */
 	int64_t signed_offset_ms;
-	unsigned endpoint_found, credentials_loaded;
+	unsigned endpoint_found, credentials_serial;
 };
 
 /* call.c: the life of a call, which is over after kind->end(). */
@@ -106,6 +111,8 @@ void kvs_call_set_body(struct kvs_call *call, char *body);
 void kvs_call_extend(struct kvs_call *call, int64_t deadline_ms);
 /* What it waited for is there, or has failed (NULL: is there). */
 void kvs_call_resume(struct kvs_call *call, const struct kvs_failure *f);
+/* As after a try that failed, in the loop's next step. */
+void kvs_call_resume_tried(struct kvs_call *call, const struct kvs_failure *f);
 /* The try is over: again, or the end of the call. */
 void kvs_call_tried(struct kvs_call *call);
 void kvs_call_succeed(struct kvs_call *call);
@@ -117,17 +124,23 @@ void kvs_call_send(struct kvs_call *call, const struct aws_url *url);
 
 /* client.c */
 
-/* 0, or -EACCES with its sentence in f.  The client's. */
-int kvs_client_credentials(struct kvs_client *c, struct kvs_failure *f,
-			   const struct aws_credentials **ret_credentials);
-/* Those of the nth loading are no good. */
-void kvs_client_drop_credentials(struct kvs_client *c, unsigned loaded);
 /* For kvs_silent_ms(): a request is sent; bytes of an answer came. */
 void kvs_client_asks(struct kvs_client *c);
 void kvs_client_hears(struct kvs_client *c);
 /* A Date header came; sent and received by the local clock. */
 void kvs_client_learn_clock(struct kvs_client *c, int64_t sent_ms,
 			    int64_t received_ms, int64_t date_ms);
+
+/* A call was refused for its time, and is signed by another one now. */
+void kvs_client_tell_skew(struct kvs_client *c);
+
+/* keys.c */
+
+int kvs_keys_init(struct kvs_client *c);
+/* NULL: the call waits, and will be resumed. */
+const struct aws_credentials *kvs_keys_get(struct kvs_call *call);
+/* A waiting call goes away. */
+void kvs_keys_leave(struct kvs_call *call);
 
 /* endpoint.c */
 

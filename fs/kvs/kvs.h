@@ -3,14 +3,15 @@
  * kvs: the five calls of Kinesis Video Streams that a reader needs.
  *
  * Builds and signs requests, checks and parses answers, names errors, finds
- * and remembers data endpoints, reloads credentials that have expired.  JSON
+ * and remembers data endpoints, keeps credentials.  JSON
  * calls are tried again (throttled, 5xx, network) with jittered backoff until
- * their deadline; kvs_get_media() is one try, because its caller knows which
- * fragments are still missing.  It keeps no quota: that is the caller's, who
- * hears at once when kvs_list_fragments() is throttled.
+ * their deadline, or for AWS_MAX_ATTEMPTS; kvs_get_media() is one try, because
+ * its caller knows which fragments are still missing.  It keeps no quota: that
+ * is the caller's, who hears at once when kvs_list_fragments() is throttled.
  *
  * Everything here is on the network loop's thread, callbacks included, but for
- * kvs_client_new() and kvs_client_free() (after net_loop_free()).
+ * kvs_client_new() and kvs_client_free() (after net_loop_stop(), before
+ * net_loop_free()).
  *
  * Every string, number and list from the wire is checked: a fragment number is
  * ^[0-9]{1,128}$, sizes are 0..2^53, timestamps lie in years 1970..9999 and are
@@ -52,6 +53,8 @@ struct kvs_call; /* a call under way */
 struct kvs_error {
 	int rc;
 	int http_status;
+	/* Nothing was asked, for want of credentials: message says why. */
+	bool no_credentials;
 	const char *name;	/* AWS error name or "" */
 	const char *request_id; /* or "" */
 	const char *message;	/* for people; never NULL */
@@ -80,8 +83,8 @@ enum kvs_axis {
 /*
  * Settings are borrowed and must outlive the client.  The service's clock is
  * learnt from Date headers: kvs_now_ms().  random: 32 bits at each call.
- * 0 or -EINVAL (a URL of the settings).  deadline_ms below counts from the
- * call.
+ * 0, -EINVAL (a URL of the settings) or -EAGAIN (no thread).  deadline_ms below
+ * counts from the call.
  */
 int kvs_client_new(struct net_loop *loop, const struct aws_settings *settings,
 		   const struct clock *clock, uint32_t (*random)(void),

@@ -208,7 +208,7 @@ static void start(struct kvs_call *call, const struct aws_url *url,
 
 void kvs_call_send(struct kvs_call *call, const struct aws_url *url)
 {
-	const struct aws_credentials *credentials = NULL;
+	const struct aws_credentials *credentials;
 	struct sigv4_result result = {0};
 
 	if (!call->answer)
@@ -216,12 +216,9 @@ void kvs_call_send(struct kvs_call *call, const struct aws_url *url)
 	g_byte_array_set_size(call->answer, 0);
 	call->clock_seen = false;
 	call->body_rc = 0;
-	if (kvs_client_credentials(call->client, &call->failure,
-				   &credentials)) {
-		kvs_call_tried(call);
+	credentials = kvs_keys_get(call);
+	if (!credentials)
 		return;
-	}
-	call->credentials_loaded = call->client->credentials_loaded;
 	if (sign(call, url, credentials, &result)) {
 		kvs_failure_set(&call->failure, -EIO,
 				"The request cannot be signed");

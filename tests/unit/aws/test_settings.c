@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * `test_settings --print [PROFILE]` prints what the process's own environment
- * leads to, for tests/mount/test_aws_settings.py to compare with botocore.
- */
 #include "fs/aws/settings.h"
 #include "tests/unit/aws/home.h"
 
@@ -16,9 +12,9 @@
 
 #define FIPS_ENV "AWS_USE_FIPS_ENDPOINT=true "
 #define DUAL_ENV "AWS_USE_DUALSTACK_ENDPOINT=True "
-#define SERVICES                                                      \
-	"[services s]\nkinesis_video =\n  endpoint_url = http://sv\n" \
-	"kinesis_video_archived_media =\n  endpoint_url = http://sd\n"
+#define SERVICES                                                       \
+	"[services s]\nkinesis_video =\n  endpoint_url = https://sv\n" \
+	"kinesis_video_archived_media =\n  endpoint_url = https://sd\n"
 #define US "AWS_REGION=us-west-2 "
 
 /* What is expected: NULL is none; error: a piece of the sentence. */
@@ -196,34 +192,36 @@ static const struct {
 	 {.control = "https://kinesisvideo.us-isob-east-1.sc2s.sgov.gov"}},
 
 	/* overrides, from the strongest down */
-	{{.endpoint_url = "http://o:8080/"},
-	 US "AWS_ENDPOINT_URL_KINESIS_VIDEO=http://e AWS_ENDPOINT_URL=http://g",
+	{{.endpoint_url = "https://o:8080/"},
+	 US
+	 "AWS_ENDPOINT_URL_KINESIS_VIDEO=https://e AWS_ENDPOINT_URL=https://g",
 	 NULL,
 	 NULL,
-	 {.control = "http://o:8080", .override = "http://o:8080"}},
+	 {.control = "https://o:8080", .override = "https://o:8080"}},
 	{{NULL},
-	 US "AWS_ENDPOINT_URL_KINESIS_VIDEO=http://e AWS_ENDPOINT_URL=http://g",
+	 US
+	 "AWS_ENDPOINT_URL_KINESIS_VIDEO=https://e AWS_ENDPOINT_URL=https://g",
 	 NULL,
 	 NULL,
-	 {.control = "http://e", .override = "http://e"}},
+	 {.control = "https://e", .override = "https://e"}},
 	{{NULL},
-	 US "AWS_ENDPOINT_URL=http://g",
-	 "[default]\nservices = s\nendpoint_url = http://p\n" SERVICES,
+	 US "AWS_ENDPOINT_URL=https://g",
+	 "[default]\nservices = s\nendpoint_url = https://p\n" SERVICES,
 	 NULL,
-	 {.control = "http://g", .override = "http://g"}},
-	{{NULL},
-	 US,
-	 "[default]\nservices = s\nendpoint_url = http://p\n" SERVICES,
-	 NULL,
-	 {.control = "http://sv",
-	  .data = "http://sd",
-	  .override = "http://sv"}},
+	 {.control = "https://g", .override = "https://g"}},
 	{{NULL},
 	 US,
-	 "[default]\nservices = t\nendpoint_url = http://p\n"
+	 "[default]\nservices = s\nendpoint_url = https://p\n" SERVICES,
+	 NULL,
+	 {.control = "https://sv",
+	  .data = "https://sd",
+	  .override = "https://sv"}},
+	{{NULL},
+	 US,
+	 "[default]\nservices = t\nendpoint_url = https://p\n"
 	 "[services t]\ns3 =\n  endpoint_url = http://s3\n",
 	 NULL,
-	 {.control = "http://p", .override = "http://p"}},
+	 {.control = "https://p", .override = "https://p"}},
 	{{NULL},
 	 US,
 	 "[default]\nservices = t\n",
@@ -232,46 +230,76 @@ static const struct {
 		  "names services 't', but @/.aws/config has no [services t]"}},
 
 	/* the data plane's own */
-	{{.endpoint_url = "http://o"},
-	 US "AWS_ENDPOINT_URL_KINESIS_VIDEO_ARCHIVED_MEDIA=http://d/",
+	{{.endpoint_url = "https://o"},
+	 US "AWS_ENDPOINT_URL_KINESIS_VIDEO_ARCHIVED_MEDIA=https://d/",
 	 NULL,
 	 NULL,
-	 {.control = "http://o", .data = "http://d", .override = "http://o"}},
-	{{.endpoint_url = "http://o"},
+	 {.control = "https://o",
+	  .data = "https://d",
+	  .override = "https://o"}},
+	{{.endpoint_url = "https://o"},
 	 US,
 	 "[default]\nservices = s\n" SERVICES,
 	 NULL,
-	 {.control = "http://o", .override = "http://o"}},
+	 {.control = "https://o", .override = "https://o"}},
 	{{NULL},
-	 US "AWS_ENDPOINT_URL_KINESIS_VIDEO_ARCHIVED_MEDIA=http://d",
+	 US "AWS_ENDPOINT_URL_KINESIS_VIDEO_ARCHIVED_MEDIA=https://d",
 	 NULL,
 	 NULL,
 	 {.control = "https://kinesisvideo.us-west-2.amazonaws.com",
-	  .data = "http://d",
-	  .override = "http://d"}},
+	  .data = "https://d",
+	  .override = "https://d"}},
 
 	/* all of them ignored, but for the option */
 	{{NULL},
 	 US
-	 "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true AWS_ENDPOINT_URL=http://g "
-	 "AWS_ENDPOINT_URL_KINESIS_VIDEO_ARCHIVED_MEDIA=http://d",
-	 "[default]\nservices = s\nendpoint_url = http://p\n" SERVICES,
+	 "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true AWS_ENDPOINT_URL=https://g "
+	 "AWS_ENDPOINT_URL_KINESIS_VIDEO_ARCHIVED_MEDIA=https://d",
+	 "[default]\nservices = s\nendpoint_url = https://p\n" SERVICES,
 	 NULL,
 	 {.control = "https://kinesisvideo.us-west-2.amazonaws.com"}},
-	{{.endpoint_url = "http://o"},
-	 US "AWS_ENDPOINT_URL_KINESIS_VIDEO_ARCHIVED_MEDIA=http://d",
+	{{.endpoint_url = "https://o"},
+	 US "AWS_ENDPOINT_URL_KINESIS_VIDEO_ARCHIVED_MEDIA=https://d",
 	 "[default]\nignore_configured_endpoint_urls = true",
 	 NULL,
-	 {.control = "http://o", .override = "http://o"}},
+	 {.control = "https://o", .override = "https://o"}},
+
+	/* plain http: to this machine and nowhere else */
+	{{.endpoint_url = "http://localhost:80"},
+	 US,
+	 NULL,
+	 NULL,
+	 {.control = "http://localhost:80", .override = "http://localhost:80"}},
+	{{.endpoint_url = "http://127.9.0.1"},
+	 US,
+	 NULL,
+	 NULL,
+	 {.control = "http://127.9.0.1", .override = "http://127.9.0.1"}},
+	{{.endpoint_url = "http://[::1]:1"},
+	 US,
+	 NULL,
+	 NULL,
+	 {.control = "http://[::1]:1", .override = "http://[::1]:1"}},
+	{{.endpoint_url = "http://localhost.example.com"},
+	 US,
+	 NULL,
+	 NULL,
+	 {.error = "plain http would show"}},
+	{{.endpoint_url = "http://10.0.0.1"}, US, NULL, NULL, {.error = "pla"}},
+	{{.endpoint_url = "http://128.0.0.1"},
+	 US,
+	 NULL,
+	 NULL,
+	 {.error = "plain"}},
 
 	/* impossible ones */
-	{{.endpoint_url = "http://o"},
+	{{.endpoint_url = "https://o"},
 	 US FIPS_ENV,
 	 NULL,
 	 NULL,
 	 {.error = "FIPS"}},
 	{{NULL},
-	 US DUAL_ENV "AWS_ENDPOINT_URL=http://g",
+	 US DUAL_ENV "AWS_ENDPOINT_URL=https://g",
 	 NULL,
 	 NULL,
 	 {.error = "AWS_ENDPOINT_URL and a dual-stack endpoint exclude"}},
@@ -340,7 +368,9 @@ static void check_case(size_t i, struct home *h)
 		g_auto(GStrv) parts = g_strsplit(w->error, "@", -1);
 		g_autofree char *piece = g_strjoinv(h->dir, parts);
 
-		assert_int_equal(rc, -EINVAL);
+		assert_int_equal(rc, g_str_has_prefix(w->error, "no region")
+					     ? -ENOENT
+					     : -EINVAL);
 		assert_null(s);
 		if (!strstr(error, piece) || strchr(error, '\n') ||
 		    strstr(error, "hush"))
@@ -376,46 +406,79 @@ static void table(void **state)
 	}
 }
 
-static void print(const char *key, const char *value)
-{
-	printf("%s=%s\n", key, value ? value : "");
-}
+/* The rest: proxy, attempts, application.  error: a piece of the sentence. */
+static const struct {
+	const char *env, *config;
+	const char *proxy, *no_proxy, *agent, *region_source, *error;
+	int attempts;
+} others[] = {
+	{US, NULL, NULL, NULL, "k/1", "AWS_REGION", NULL, 0},
+	{"", "[default]\nregion = a", NULL, NULL, "k/1", "the profile", NULL,
+	 0},
+	{US "HTTPS_PROXY=http://p:1 NO_PROXY=a,b", NULL, "http://p:1", "a,b",
+	 "k/1", NULL, NULL, 0},
+	{US "HTTPS_PROXY=p:1 https_proxy=socks5h://q no_proxy=c NO_PROXY=d",
+	 NULL, "socks5h://q", "c", "k/1", NULL, NULL, 0},
+	{US "HTTP_PROXY=h ALL_PROXY=a http_proxy=h", NULL, NULL, NULL, "k/1",
+	 NULL, NULL, 0},
+	{US "HTTPS_PROXY=ftp://hush", NULL, NULL, NULL, NULL, NULL,
+	 "HTTPS_PROXY is no proxy's address", 0},
+	{US "HTTPS_PROXY=http://", NULL, NULL, NULL, NULL, NULL, "HTTPS_PROX",
+	 0},
+	{US "AWS_MAX_ATTEMPTS=3", "[default]\nmax_attempts = 4", NULL, NULL,
+	 "k/1", NULL, NULL, 3},
+	{US, "[default]\nmax_attempts = 4", NULL, NULL, "k/1", NULL, NULL, 4},
+	{US "AWS_MAX_ATTEMPTS=0", NULL, NULL, NULL, NULL, NULL,
+	 "AWS_MAX_ATTEMPTS is '0'", 0},
+	{US, "[default]\nmax_attempts = some", NULL, NULL, NULL, NULL,
+	 "max_attempts is 'some'", 0},
+	{US "AWS_SDK_UA_APP_ID=my/app", NULL, NULL, NULL, "k/1 app/my-app",
+	 NULL, NULL, 0},
+	{US, "[default]\nsdk_ua_app_id = x y", NULL, NULL, "k/1 app/x-y", NULL,
+	 NULL, 0},
+};
 
-static int print_own(const char *profile)
+static void check_other(size_t i, struct home *h)
 {
-	struct aws_overrides o = {.profile = profile};
-	g_auto(GStrv) env = g_get_environ();
-	g_autofree char *error = NULL;
-	struct aws_credentials *c = NULL;
+	const struct aws_overrides none = {0};
 	struct aws_settings *s = NULL;
+	g_autofree char *error = NULL, *agent = NULL;
 
-	if (aws_settings_load(&o, env, &s, &error)) {
-		print("error", error);
-		return 0;
+	if (aws_settings_load(&none, h->env, &s, &error)) {
+		if (!others[i].error || !strstr(error, others[i].error) ||
+		    strstr(error, "hush"))
+			fail_msg("other %zu: %s", i, error);
+		return;
 	}
-	print("profile", s->profile);
-	print("region", s->region);
-	print("control_url", s->control_url);
-	print("ca_bundle", s->ca_bundle);
-	if (aws_credentials_load(s, &c, &error)) {
-		print("no_credentials", error);
-	} else {
-		print("access_key_id", c->access_key_id);
-		print("secret_access_key", c->secret_access_key);
-		print("session_token", c->session_token);
-	}
-	aws_credentials_free(c);
+	agent = aws_settings_agent(s, "k/1");
+	same(i, "agent", agent, others[i].agent);
+	same(i, "proxy", s->proxy, others[i].proxy);
+	same(i, "no_proxy", s->no_proxy, others[i].no_proxy);
+	if (others[i].region_source)
+		same(i, "source", s->region_source, others[i].region_source);
+	assert_int_equal(s->max_attempts, others[i].attempts);
 	aws_settings_free(s);
-	return 0;
 }
 
-int main(int argc, char **argv)
+static void other_table(void **state)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(others); i++) {
+		struct home h;
+
+		home_open(&h);
+		home_write(h.config, others[i].config);
+		home_setenv(&h, others[i].env);
+		check_other(i, &h);
+		home_close(&h);
+	}
+}
+
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(table),
+		cmocka_unit_test(other_table),
 	};
 
-	if (argc >= 2 && !strcmp(argv[1], "--print"))
-		return print_own(argc > 2 ? argv[2] : NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,7 @@
  * botocore 1.29's SigV4Auth and are pinned here.
  */
 #include "fs/aws/digest.h"
-#include "fs/aws/settings.h"
+#include "fs/aws/credentials.h"
 #include "fs/aws/sigv4.h"
 
 #include <glib.h>

@@ -5,7 +5,7 @@
  * `test_sigv4_vectors --sign DIR` signs DIR/request.txt as DIR/context.json
  * says and prints what it made, for tests/mount/test_aws_settings.py.
  */
-#include "fs/aws/settings.h"
+#include "fs/aws/credentials.h"
 #include "fs/aws/sigv4.h"
 #include "fs/base/utc.h"
 

@@ -198,14 +198,14 @@ static inline void service_start(struct service *s)
 
 static inline void service_stop_loop(struct service *s)
 {
-	net_loop_free(s->loop);
-	s->loop = NULL;
+	net_loop_stop(s->loop);
 }
 
 static inline void service_release(struct service *s)
 {
-	net_loop_free(s->loop);
+	net_loop_stop(s->loop);
 	kvs_client_free(s->client);
+	net_loop_free(s->loop);
 	loopback_free(s->server);
 	g_ptr_array_unref(s->seen);
 	g_strfreev(s->settings.environ);

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "fs/creds/internal.h"
+
+#include <errno.h>
+#include <poll.h>
+
+/* botocore's for metadata services, and enough for a throttle to pass. */
+#define PAUSE_MS	1000
+#define QUOTE_MAX_BYTES 200
+
+int64_t creds_now_ms(const struct creds_context *x)
+{
+	return clock_realtime_ms(x->clock) + atomic_load(x->clock_offset_ms);
+}
+
+int creds_pause(struct creds_context *x, int64_t ms)
+{
+	struct pollfd p = {.fd = x->stop_fd, .events = POLLIN};
+
+	/* A signal only makes the pause shorter. */
+	return poll(&p, 1, (int)ms) > 0 ? -ECANCELED : 0;
+}
+
+static bool worth_another_try(int rc, int status)
+{
+	if (rc)
+		return rc == -EHOSTUNREACH || rc == -ECONNREFUSED ||
+		       rc == -ECONNRESET || rc == -ETIMEDOUT;
+	return status == 429 || status >= 500;
+}
+
+int creds_ask(struct creds_context *x, const struct creds_request *r,
+	      struct net_answer *a)
+{
+	const struct net_request_spec spec = {
+		.method = r->method,
+		.url = r->url,
+		.headers = r->headers,
+		.body = r->body,
+		.body_bytes = r->body ? strlen(r->body) : 0,
+		.deadline_ms = r->timeout_ms,
+		.direct = r->direct,
+	};
+	int rc;
+
+	for (int left = r->attempts;;) {
+		rc = net_exchange(x->loop, &spec, CREDS_ANSWER_MAX_BYTES, a);
+		if (--left <= 0 || !worth_another_try(rc, a->http_status) ||
+		    creds_pause(x, PAUSE_MS))
+			return rc;
+		net_answer_release(a);
+	}
+}
+
+int creds_fail(int rc, char **ret_error, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	*ret_error = g_strdup_vprintf(format, ap);
+	va_end(ap);
+	return rc;
+}
+
+char *creds_quote(const char *text, size_t n)
+{
+	g_autofree char *copy = g_strndup(text, MIN(n, QUOTE_MAX_BYTES));
+
+	for (char *c = copy; *c; c++)
+		if (!g_ascii_isprint(*c))
+			*c = ' ';
+	return g_strdup(g_strstrip(copy));
+}
