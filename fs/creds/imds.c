@@ -178,6 +178,12 @@ static int get_token(struct imds *m, char **ret_error)
 	m->token_timed_out = rc == -ETIMEDOUT;
 	if (rc && rc != -ETIMEDOUT)
 		rc = rc == -ECANCELED ? rc : -ENOENT;
+	else if (!rc && a.http_status == 400)
+		rc = creds_fail(-EACCES, ret_error,
+				"what answers at %s is no instance metadata "
+				"service: it refused to make a token (HTTP "
+				"status 400)",
+				m->base);
 	else if (!m->token_line && !m->v1_allowed)
 		rc = creds_fail(
 			m->token_timed_out ? -ETIMEDOUT : -EACCES, ret_error,
