@@ -10,5 +10,6 @@ int mount_command(int argc, char **argv);
 /* As mount(8) calls mount.kvsfs for "mount -t kvsfs" and fstab. */
 int mount_helper_command(int argc, char **argv);
 int cache_command(int argc, char **argv);
+int check_command(int argc, char **argv);
 
 #endif

@@ -14,6 +14,7 @@ static const struct command {
 	const char *synopsis;
 } commands[] = {
 	{"mount", mount_command, "mount [options] STREAM MOUNTPOINT"},
+	{"check", check_command, "check [options] [STREAM]"},
 	{"cache", cache_command, "cache info|verify|clear [--cache-dir=DIR]"},
 };
 

@@ -18,12 +18,10 @@
 #include "fs/cli/daemon.h"
 #include "fs/cli/log.h"
 #include "fs/cli/options.h"
+#include "fs/cli/service.h"
 #include "fs/creds/plan.h"
-#include "fs/creds/region.h"
 #include "fs/fuse/mount.h"
 #include "fs/view/tree.h"
-
-#define USER_AGENT "kvsfs/" KVSFS_VERSION
 
 /* What cannot be cached on disk, and readahead, of all readers together. */
 #define MEMORY_BYTES (INT64_C(64) << 20)
@@ -58,65 +56,17 @@ static void ready(void *user)
 		   m->o->mountpoint);
 }
 
-/*
- * Paths in the environment that are read again later, when a daemon has left
- * the folder they are relative to.
- */
-static char **absolute_environ(void)
-{
-	static const char *const names[] = {
-		"AWS_CONFIG_FILE",
-		"AWS_SHARED_CREDENTIALS_FILE",
-		"AWS_CA_BUNDLE",
-	};
-	char **environ = g_get_environ();
-
-	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
-		const char *path = g_environ_getenv(environ, names[i]);
-		g_autofree char *absolute = NULL;
-
-		if (!path || !*path || *path == '/' || *path == '~')
-			continue;
-		absolute = g_canonicalize_filename(path, NULL);
-		environ = g_environ_setenv(environ, names[i], absolute, TRUE);
-	}
-	return environ;
-}
-
-/* arn:PARTITION:kinesisvideo:REGION:...: a stream has one region.  Or NULL. */
-static char *arn_region(const char *stream)
-{
-	g_auto(GStrv) parts = g_strsplit(stream, ":", 5);
-
-	if (!g_str_has_prefix(stream, "arn:") || g_strv_length(parts) < 5 ||
-	    !*parts[3])
-		return NULL;
-	return g_strdup(parts[3]);
-}
-
-/* Region, endpoint and keys, as far as this machine alone can tell. */
+/* Region, endpoint and who signs, as far as this machine alone can tell. */
 static int find_settings(struct mounting *m, char **ret_error)
 {
-	g_autofree char *region = arn_region(m->o->stream);
-	const struct aws_overrides overrides = {
-		.region = region ? region : m->o->region,
-		.region_source = region ? "the stream's ARN" : NULL,
-		.profile = m->o->profile,
-		.endpoint_url = m->o->endpoint_url,
-	};
-	g_auto(GStrv) environ = absolute_environ();
 	struct creds_plan *plan;
-	int rc;
+	int rc = service_settings(m->o, NULL, &m->settings, ret_error);
 
-	rc = creds_settings_load(&overrides, environ, USER_AGENT, &clock_system,
-				 &m->settings, ret_error);
-	if (rc)
-		return rc;
-	rc = creds_plan_make(m->settings, &plan, ret_error);
-	if (rc)
-		return rc;
-	creds_plan_free(plan);
-	return 0;
+	if (!rc)
+		rc = creds_plan_make(m->settings, &plan, ret_error);
+	if (!rc)
+		creds_plan_free(plan);
+	return rc;
 }
 
 static int open_archive(struct mounting *m, char **ret_error)
@@ -142,7 +92,7 @@ static int open_archive(struct mounting *m, char **ret_error)
 		.readahead_bytes = o->readahead_bytes,
 		.clock = &clock_system,
 		.random = any_number,
-		.user_agent = USER_AGENT,
+		.user_agent = SERVICE_USER_AGENT,
 	};
 	int rc;
 
@@ -274,6 +224,7 @@ static int mount_as(enum options_command command, int argc, char **argv)
 		return 1;
 	}
 	log_init((enum log_level)o->log_level);
+	service_keep_secrets();
 	if (o->help)
 		help();
 	else

@@ -73,18 +73,19 @@ static const struct choice log_levels[] = {
 };
 
 #define MOUNT	   (OPTIONS_MOUNT | OPTIONS_MOUNT_HELPER)
-#define ANY	   (MOUNT | OPTIONS_CACHE)
+#define SERVICE	   (MOUNT | OPTIONS_CHECK)
+#define ANY	   (SERVICE | OPTIONS_CACHE)
 #define FIELD(f)   offsetof(struct options, f)
 #define DAY_MS	   INT64_C(86400000)
 #define NUMBER_MAX INT64_C(1000000000)
 
 /* clang-format off */
 static const struct option_row rows[] = {
-	{"region", KIND_STRING, FIELD(region), MOUNT,
+	{"region", KIND_STRING, FIELD(region), SERVICE,
 	 .value = "NAME", .help = "AWS region (default: as the AWS CLI finds it)"},
-	{"profile", KIND_STRING, FIELD(profile), MOUNT,
+	{"profile", KIND_STRING, FIELD(profile), SERVICE,
 	 .value = "NAME", .help = "profile of ~/.aws/config and credentials"},
-	{"endpoint-url", KIND_STRING, FIELD(endpoint_url), MOUNT,
+	{"endpoint-url", KIND_STRING, FIELD(endpoint_url), SERVICE,
 	 .value = "URL", .help = "talk to this service instead of AWS's"},
 	{"view", KIND_CHOICE, FIELD(view), MOUNT, .choices = views,
 	 .help = "folders to show (default both)"},
@@ -149,6 +150,8 @@ static const struct option_row rows[] = {
 	 .max = NUMBER_MAX, .value = "N",
 	 .help = "fragments listed per second and stream (default 10000; 0: no "
 	 "limit)"},
+	{"json", KIND_FLAG, FIELD(json), OPTIONS_CHECK,
+	 .help = "the report as JSON"},
 	{"help", KIND_FLAG, FIELD(help), ANY, .letter = 'h',
 	 .help = "this text"},
 };

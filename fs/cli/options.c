@@ -14,6 +14,10 @@
 /* What an error may suggest at most: our own names and libfuse's. */
 #define NAMES_MAX 96
 
+#define NO_NAME                                                             \
+	"the stream's name is empty: give a name, a prefix as 'cam-*', or " \
+	"'*'"
+
 /* Where the arguments have got to. */
 struct cursor {
 	enum options_command command;
@@ -37,7 +41,14 @@ static int fail(char **ret_error, const char *format, ...)
 
 static const char *command_name(enum options_command command)
 {
-	return command == OPTIONS_CACHE ? "kvsfs cache" : "kvsfs mount";
+	switch (command) {
+	case OPTIONS_CACHE:
+		return "kvsfs cache";
+	case OPTIONS_CHECK:
+		return "kvsfs check";
+	default:
+		return "kvsfs mount";
+	}
 }
 
 /* dashes: how the user wrote it, "--" or "-o ". */
@@ -165,12 +176,17 @@ static bool parse_helper(struct cursor *c, const char *arg, struct options *o)
 	return true;
 }
 
+static bool takes_list(enum options_command command)
+{
+	return command == OPTIONS_MOUNT || command == OPTIONS_MOUNT_HELPER;
+}
+
 static int parse_short(struct cursor *c, const char *arg, struct options *o,
 		       char **ret_error)
 {
 	const struct option_row *row;
 
-	if (arg[1] == 'o' && c->command != OPTIONS_CACHE) {
+	if (arg[1] == 'o' && takes_list(c->command)) {
 		const char *list = arg[2] ? arg + 2 : next_argument(c);
 
 		if (!list)
@@ -241,6 +257,19 @@ static char *absolute(const char *path)
 	return copy;
 }
 
+static int take_stream(GPtrArray *operands, struct options *o, char **ret_error)
+{
+	if (operands->len > 1)
+		return fail(ret_error,
+			    "'%s' is one argument too many: kvsfs check "
+			    "[options] [STREAM] (quote a pattern)",
+			    (char *)operands->pdata[1]);
+	if (operands->len && !*(char *)operands->pdata[0])
+		return fail(ret_error, NO_NAME);
+	o->stream = operands->len ? g_strdup(operands->pdata[0]) : NULL;
+	return 0;
+}
+
 static int take_operands(enum options_command command, GPtrArray *operands,
 			 struct options *o, char **ret_error)
 {
@@ -252,6 +281,8 @@ static int take_operands(enum options_command command, GPtrArray *operands,
 		o->action = g_strdup(operands->pdata[0]);
 		return 0;
 	}
+	if (command == OPTIONS_CHECK)
+		return take_stream(operands, o, ret_error);
 	if (operands->len < 2)
 		return fail(ret_error,
 			    "%s is missing: kvsfs mount [options] STREAM "
@@ -263,8 +294,7 @@ static int take_operands(enum options_command command, GPtrArray *operands,
 			    "[options] STREAM MOUNTPOINT (quote a pattern)",
 			    (char *)operands->pdata[2]);
 	if (!*(char *)operands->pdata[0])
-		return fail(ret_error, "the stream's name is empty: give a "
-				       "name, a prefix as 'cam-*', or '*'");
+		return fail(ret_error, NO_NAME);
 	o->stream = g_strdup(operands->pdata[0]);
 	o->mountpoint = absolute(operands->pdata[1]);
 	return 0;

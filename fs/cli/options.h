@@ -25,12 +25,14 @@ enum options_command {
 	OPTIONS_MOUNT = 1,	  /* STREAM MOUNTPOINT */
 	OPTIONS_MOUNT_HELPER = 2, /* the same, as mount(8) calls its helpers */
 	OPTIONS_CACHE = 4,	  /* ACTION */
+	OPTIONS_CHECK = 8,	  /* [STREAM] */
 };
 
 struct options {
 	/* What is not an option: stream and mountpoint, or the action. */
 	char *stream, *mountpoint, *action;
 	bool help;
+	bool json;    /* of check */
 	bool pretend; /* mount -f: check, but do not mount */
 
 	char *region, *profile, *endpoint_url; /* or NULL */

@@ -46,6 +46,12 @@ struct fuse_mount_options {
 int fuse_mount_check(const struct fuse_mount_options *o, char **ret_error);
 
 /*
+ * Can one be made at all?  Makes one for a moment, in a temporary folder.  0 or
+ * -errno with one sentence.
+ */
+int fuse_mount_try(char **ret_error);
+
+/*
  * A fetch's deadline: half of what the kernel gives a request at most
  * (fs.fuse.default_request_timeout, max_request_timeout), where it does.
  */

@@ -100,6 +100,11 @@ static void step(void *arg)
 	const struct aws_url *url = c->control;
 
 	call->timer = NULL;
+	if (call->kind->keys_only) {
+		if (kvs_keys_get(call))
+			kvs_call_succeed(call);
+		return;
+	}
 	if (call->kind->api)
 		url = c->data ? c->data : kvs_endpoint_get(call);
 	if (url)

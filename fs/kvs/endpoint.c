@@ -5,10 +5,13 @@
 
 #include <errno.h>
 
-/* A GetDataEndpoint, on behalf of all who wait for its answer. */
+/* A GetDataEndpoint, on behalf of all who wait for its answer, or of one who
+ * only wants to know. */
 struct lookup {
 	struct kvs_call call;
-	struct kvs_endpoint *endpoint;
+	struct kvs_endpoint *endpoint; /* or NULL */
+	kvs_endpoint_fn fn;	       /* or NULL */
+	void *user;
 	struct aws_url *url;
 };
 
@@ -35,8 +38,14 @@ static void on_end(struct kvs_call *call, const struct kvs_error *e)
 {
 	struct lookup *l = (struct lookup *)call;
 	struct kvs_endpoint *endpoint = l->endpoint;
+	g_autofree char *text = NULL;
 	GList *link;
 
+	if (l->fn) {
+		text = e->rc ? NULL : aws_url_join(l->url, "");
+		l->fn(l->user, e, text);
+		return;
+	}
 	endpoint->lookup = NULL;
 	if (!e->rc) {
 		endpoint->url = g_steal_pointer(&l->url);
@@ -65,19 +74,38 @@ static const struct kvs_call_kind kind = {
 	.free = on_free,
 };
 
+static struct kvs_call *start(struct lookup *l, struct kvs_client *c,
+			      const char *arn, const char *api,
+			      int64_t deadline_ms)
+{
+	struct json_object *body = json_object_new_object();
+
+	json_object_object_add(body, "StreamARN", json_object_new_string(arn));
+	json_object_object_add(body, "APIName", json_object_new_string(api));
+	kvs_call_start(&l->call, c, &kind, NULL, aws_json_print(body),
+		       deadline_ms);
+	return &l->call;
+}
+
 static struct kvs_call *start_lookup(struct kvs_endpoint *e,
 				     int64_t deadline_ms)
 {
 	struct lookup *l = g_new0(struct lookup, 1);
-	struct json_object *body = json_object_new_object();
 
 	l->endpoint = e;
-	json_object_object_add(body, "StreamARN",
-			       json_object_new_string(e->arn));
-	json_object_object_add(body, "APIName", json_object_new_string(e->api));
-	kvs_call_start(&l->call, e->client, &kind, NULL, aws_json_print(body),
-		       deadline_ms);
-	return &l->call;
+	return start(l, e->client, e->arn, e->api, deadline_ms);
+}
+
+struct kvs_call *kvs_get_data_endpoint(struct kvs_client *c, const char *arn,
+				       const char *api_name,
+				       int64_t deadline_ms, kvs_endpoint_fn fn,
+				       void *user)
+{
+	struct lookup *l = g_new0(struct lookup, 1);
+
+	l->fn = fn;
+	l->user = user;
+	return start(l, c, arn, api_name, deadline_ms);
 }
 
 static struct kvs_endpoint *find(struct kvs_call *call)

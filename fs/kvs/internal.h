@@ -58,6 +58,7 @@ struct kvs_endpoint {
 struct kvs_call_kind {
 	const char *path;
 	const char *api; /* for GetDataEndpoint; NULL: the control plane */
+	bool keys_only;	 /* there being credentials is all of it */
 	bool one_try;
 	bool tells_throttles; /* the caller tries again, at a lower rate */
 	/* A whole JSON answer.  0, KVS_MORE, or -EPROTO and *ret_bad. */

@@ -73,3 +73,45 @@ void kvs_keys_leave(struct kvs_call *call)
 	call->waits_for_keys = false;
 	call->client->requests--;
 }
+
+/* ---- the call that asks for nothing else ----------------------------------
+ */
+
+struct keys_call {
+	struct kvs_call call;
+	kvs_credentials_fn fn;
+	void *user;
+};
+
+static void on_end(struct kvs_call *call, const struct kvs_error *e)
+{
+	struct keys_call *k = (struct keys_call *)call;
+	unsigned unused;
+
+	k->fn(k->user, e,
+	      e->rc ? NULL : creds_keeper_get(call->client->keeper, &unused));
+}
+
+static void on_free(struct kvs_call *call)
+{
+	g_free(call);
+}
+
+static const struct kvs_call_kind kind = {
+	.path = "",
+	.keys_only = true,
+	.one_try = true,
+	.end = on_end,
+	.free = on_free,
+};
+
+struct kvs_call *kvs_get_credentials(struct kvs_client *c, int64_t deadline_ms,
+				     kvs_credentials_fn fn, void *user)
+{
+	struct keys_call *k = g_new0(struct keys_call, 1);
+
+	k->fn = fn;
+	k->user = user;
+	kvs_call_start(&k->call, c, &kind, NULL, g_strdup(""), deadline_ms);
+	return &k->call;
+}

@@ -28,6 +28,7 @@
 
 #include "fs/base/clock.h"
 
+struct aws_credentials;
 struct aws_settings;
 struct net_loop;
 struct kvs_client;
@@ -65,6 +66,8 @@ struct kvs_stream_info {
 	int64_t created_ms;
 	int64_t retention_ms; /* 0: none */
 	bool active;	      /* Status is ACTIVE or UPDATING */
+	char *status;	      /* as sent, or NULL */
+	char *kms_key;	      /* id or ARN, or NULL */
 };
 void kvs_stream_info_free(struct kvs_stream_info *s);
 
@@ -100,6 +103,15 @@ int64_t kvs_now_ms(const struct kvs_client *c);
  */
 int64_t kvs_silent_ms(const struct kvs_client *c);
 
+/*
+ * What calls would be signed with now: no request to Kinesis Video itself.
+ * credentials: until the callback returns; NULL with an error.
+ */
+typedef void (*kvs_credentials_fn)(void *user, const struct kvs_error *e,
+				   const struct aws_credentials *credentials);
+struct kvs_call *kvs_get_credentials(struct kvs_client *c, int64_t deadline_ms,
+				     kvs_credentials_fn fn, void *user);
+
 /* streams: GPtrArray of struct kvs_stream_info, the callee's to keep (ref). */
 typedef void (*kvs_streams_fn)(void *user, const struct kvs_error *e,
 			       GPtrArray *streams);
@@ -112,6 +124,18 @@ struct kvs_call *kvs_describe_stream(struct kvs_client *c,
 				     const char *name_or_arn,
 				     int64_t deadline_ms, kvs_streams_fn fn,
 				     void *user);
+
+/*
+ * Where the stream's data is for LIST_FRAGMENTS or GET_MEDIA_FOR_FRAGMENT_LIST,
+ * asked anew.  The calls below find it by themselves.  url: until the callback
+ * returns; NULL with an error.
+ */
+typedef void (*kvs_endpoint_fn)(void *user, const struct kvs_error *e,
+				const char *url);
+struct kvs_call *kvs_get_data_endpoint(struct kvs_client *c, const char *arn,
+				       const char *api_name,
+				       int64_t deadline_ms, kvs_endpoint_fn fn,
+				       void *user);
 
 struct kvs_list_query {
 	const char *arn;

@@ -6,7 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define HOUR_MS INT64_C(3600000)
+#define KMS_KEY_MAX_BYTES 2048 /* KmsKeyId, [model] */
+#define HOUR_MS		  INT64_C(3600000)
 /* The service's limit is 87600 h; more than ten times that is no retention. */
 #define RETENTION_MAX_HOURS 1000000
 #define URL_MAX_BYTES	    2048
@@ -77,7 +78,7 @@ static int parse_names(json *o, struct kvs_stream_info *s, const char **ret_bad)
 
 static int parse_info(json *o, struct kvs_stream_info *s, const char **ret_bad)
 {
-	const char *status;
+	const char *status, *key;
 	int64_t hours;
 	int rc;
 
@@ -99,6 +100,11 @@ static int parse_info(json *o, struct kvs_stream_info *s, const char **ret_bad)
 		return rc;
 	s->active = !g_strcmp0(status, "ACTIVE") ||
 		    !g_strcmp0(status, "UPDATING");
+	s->status = g_strdup(status);
+	rc = aws_json_text(o, "KmsKeyId", KMS_KEY_MAX_BYTES, &key, ret_bad);
+	if (rc)
+		return rc;
+	s->kms_key = g_strdup(key);
 	return 0;
 }
 

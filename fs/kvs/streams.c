@@ -27,6 +27,8 @@ void kvs_stream_info_free(struct kvs_stream_info *s)
 		return;
 	g_free(s->name);
 	g_free(s->arn);
+	g_free(s->status);
+	g_free(s->kms_key);
 	g_free(s);
 }
 
