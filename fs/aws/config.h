@@ -11,7 +11,7 @@
  * in values is never unquoted and never cut.
  *
  * Immutable once read; any thread.  Values may be secrets: aws_config_free()
- * wipes them, and no message holds a piece of the file.  Private to aws/.
+ * wipes them, and no message holds a piece of the file.
  *
  * Sources: docs.aws.amazon.com sdkref "Shared config and credentials files";
  * botocore configloader.py.

@@ -9,18 +9,36 @@
 #include <string.h>
 
 static const struct partition {
-	const char *region_prefix, *suffix, *dualstack_suffix;
+	const char *name, *region_prefix, *suffix, *dualstack_suffix;
 	bool gov;
 } partitions[] = {
-	{"cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn", false},
-	{"us-gov-", "amazonaws.com", "api.aws", true},
-	{"us-iso-", "c2s.ic.gov", "api.aws.ic.gov", false},
-	{"us-isob-", "sc2s.sgov.gov", "api.aws.scloud", false},
-	{"us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov", false},
-	{"eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk", false},
-	{"eusc-", "amazonaws.eu", "api.amazonwebservices.eu", false},
-	{"", "amazonaws.com", "api.aws", false}, /* all others */
+	{"aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn",
+	 false},
+	{"aws-us-gov", "us-gov-", "amazonaws.com", "api.aws", true},
+	{"aws-iso", "us-iso-", "c2s.ic.gov", "api.aws.ic.gov", false},
+	{"aws-iso-b", "us-isob-", "sc2s.sgov.gov", "api.aws.scloud", false},
+	{"aws-iso-f", "us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov",
+	 false},
+	{"aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk",
+	 false},
+	{"aws-eusc", "eusc-", "amazonaws.eu", "api.amazonwebservices.eu",
+	 false},
+	{"aws", "", "amazonaws.com", "api.aws", false}, /* all others */
 };
+
+static const struct partition *partition_of(const char *region)
+{
+	const struct partition *p = partitions;
+
+	while (!g_str_has_prefix(region, p->region_prefix))
+		p++;
+	return p;
+}
+
+const char *aws_partition(const char *region)
+{
+	return partition_of(region)->name;
+}
 
 /* The parts of a service's host before the region. */
 static const struct service {
@@ -48,12 +66,10 @@ static const struct service {
 char *aws_endpoint_regional(enum aws_service service, const char *region,
 			    bool fips, bool dualstack)
 {
-	const struct partition *p = partitions;
+	const struct partition *p = partition_of(region);
 	const struct service *s = &services[service];
 	const char *host = fips ? s->fips_host : s->host;
 
-	while (!g_str_has_prefix(region, p->region_prefix))
-		p++;
 	if (p->gov && !dualstack)
 		host = fips ? s->gov_fips_host : s->gov_host;
 	return g_strdup_printf("https://%s.%s.%s", host, region,

@@ -52,6 +52,9 @@ int aws_endpoint_find(const struct aws_endpoint_place *at,
 char *aws_endpoint_regional(enum aws_service service, const char *region,
 			    bool fips, bool dualstack);
 
+/* "aws", "aws-cn", ...: what ARNs of the region begin with.  Static. */
+const char *aws_partition(const char *region);
+
 /*
  * url without trailing slashes, if it is https, or http to this machine, with a
  * host and neither user, query nor fragment.  0, or -EINVAL and a sentence that

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * profiles: the two profile files together, where the environment says they
- * are.  Reads local files; any thread; private to aws/.
+ * are.  Reads local files; any thread.
  *
  * A key of a profile is looked for in the credentials file first, then in the
  * config file, as botocore merges them.

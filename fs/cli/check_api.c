@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "fs/aws/endpoints.h"
 #include "fs/aws/settings.h"
 #include "fs/base/utc.h"
 #include "fs/cli/check.h"
@@ -134,6 +135,8 @@ static void described(struct check *c, const struct streams *s)
 	const struct kvs_stream_info *info = s->list->pdata[0];
 
 	c->arn = g_strdup(info->arn);
+	if (!is_pattern(c))
+		report_policy_for(c->report, c->arn, false);
 	g_free(c->name);
 	c->name = g_strdup(info->name);
 	c->created_ms = info->created_ms;
@@ -145,6 +148,53 @@ static void described(struct check *c, const struct streams *s)
 	retention(c, info);
 }
 
+/* A name that is not there: which one was meant?  Or NULL; free it. */
+static char *nearest(struct check *c)
+{
+	struct streams s = {.call.start = start_list};
+	g_autoptr(GPtrArray) names = g_ptr_array_new();
+	char *found = NULL;
+
+	if (g_str_has_prefix(c->o->stream, "arn:"))
+		return NULL;
+	check_call_run(c, &s.call);
+	for (guint i = 0; !s.call.answer.rc && i < s.list->len; i++) {
+		const struct kvs_stream_info *info = s.list->pdata[i];
+
+		g_ptr_array_add(names, info->name);
+	}
+	found = g_strdup(value_nearest(
+		c->o->stream, (const char *const *)names->pdata, names->len));
+	streams_release(&s);
+	return found;
+}
+
+static void not_there(struct check *c, const struct check_answer *a)
+{
+	g_autofree char *meant = is_pattern(c) ? NULL : nearest(c);
+	g_autofree char *cure = g_strdup_printf(
+		"%s%s%scheck the name, --region and the account",
+		meant ? "did you mean '" : "", meant ? meant : "",
+		meant ? "'? Else " : "");
+
+	report_add(c->report, "DescribeStream", REPORT_FAIL, a->took_ms, cure,
+		   "no stream %s in region %s (%s, request id %s)",
+		   c->o->stream ? c->o->stream : c->name, c->settings->region,
+		   a->name, a->request_id);
+}
+
+/* What a policy is for, as long as the ARN is not known. */
+static void guess_policy(struct check *c, const char *name)
+{
+	g_autofree char *arn = g_strdup_printf(
+		"arn:%s:kinesisvideo:%s:*:stream/%s/*",
+		aws_partition(c->settings->region), c->settings->region, name);
+
+	report_policy_for(c->report,
+			  g_str_has_prefix(name, "arn:") ? name : arn,
+			  is_pattern(c));
+}
+
 static void check_describe(struct check *c)
 {
 	struct streams s = {.call.start = start_describe};
@@ -153,6 +203,8 @@ static void check_describe(struct check *c)
 	check_call_run(c, &s.call);
 	if (!s.call.answer.rc && s.list->len)
 		described(c, &s);
+	else if (s.call.answer.rc == -ENOENT)
+		not_there(c, &s.call.answer);
 	else
 		check_call_failed(c, "DescribeStream", &s.call.answer);
 	streams_release(&s);
@@ -233,6 +285,7 @@ void check_api_skip(struct check *c, const char *why)
 
 void check_api(struct check *c)
 {
+	guess_policy(c, c->o->stream ? c->o->stream : "*");
 	check_list(c);
 	if (is_pattern(c) && !c->name) {
 		skip(c, steps + 1, G_N_ELEMENTS(steps) - 1,

@@ -97,16 +97,14 @@ static char *access_cure(struct check *c, const char *api,
 			 const struct check_answer *a)
 {
 	g_autofree char *action = g_strconcat("kinesisvideo:", api, NULL);
-	bool all = !strcmp(api, "ListStreams") || !c->arn;
 
 	if (g_str_has_prefix(a->name, "KMS"))
 		return g_strdup("allow kms:Decrypt on the stream's KMS key, in "
 				"its key policy and yours");
 	if (signer_cure(a->name))
 		return g_strdup(signer_cure(a->name));
-	report_missing_action(c->report, action, all ? "*" : c->arn);
-	return g_strdup_printf("allow the action %s on %s: policy below",
-			       action, all ? "*" : c->arn);
+	report_missing_action(c->report, action);
+	return g_strdup_printf("allow the action %s: policy below", action);
 }
 
 static char *cure_of(struct check *c, const char *api,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cache/store.h"
+#include "fs/aws/profiles.h"
 #include "fs/aws/settings.h"
 #include "fs/base/clock.h"
 #include "fs/cli/cache_place.h"
@@ -23,11 +24,18 @@ static uint32_t any_number(void)
 /* ---- what this machine alone can tell -------------------------------------
  */
 
+static const char *absent(const char *path)
+{
+	return g_file_test(path, G_FILE_TEST_EXISTS) ? "" : " (not there)";
+}
+
 /* false: nothing can be asked of anybody. */
 static bool check_config(struct check *c, bool *ret_region)
 {
 	g_autofree char *error = NULL;
 	g_autofree char *unused = NULL;
+	g_autofree char *config = NULL;
+	g_autofree char *credentials = NULL;
 	int rc = service_settings(c->o, NULL, &c->settings, &error);
 
 	*ret_region = rc == 0;
@@ -39,9 +47,10 @@ static bool check_config(struct check *c, bool *ret_region)
 			   error);
 		return false;
 	}
+	aws_profiles_paths(c->settings->environ, &credentials, &config);
 	report_add(c->report, "config", REPORT_OK, -1, NULL,
-		   "files and environment read, profile '%s'",
-		   c->settings->profile);
+		   "%s%s and %s%s, profile '%s'", config, absent(config),
+		   credentials, absent(credentials), c->settings->profile);
 	return true;
 }
 

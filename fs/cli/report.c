@@ -11,8 +11,9 @@ struct report {
 	bool json;
 	FILE *out;
 	struct json_object *steps;   /* array */
-	struct json_object *actions; /* array of text */
-	GPtrArray *resources;	     /* one for each action */
+	struct json_object *missing; /* array of actions */
+	char *resource;		     /* of the policy; NULL: any */
+	bool lists;
 	unsigned failed, warned;
 };
 
@@ -32,8 +33,7 @@ struct report *report_new(bool json, FILE *out)
 	r->json = json;
 	r->out = out;
 	r->steps = json_object_new_array();
-	r->actions = json_object_new_array();
-	r->resources = g_ptr_array_new_with_free_func(g_free);
+	r->missing = json_object_new_array();
 	return r;
 }
 
@@ -84,16 +84,21 @@ void report_add(struct report *r, const char *step, enum report_status status,
 		print_step(r, step, status, took_ms, text, cure_text);
 }
 
-void report_missing_action(struct report *r, const char *action,
-			   const char *resource)
+void report_missing_action(struct report *r, const char *action)
 {
-	for (size_t i = 0; i < json_object_array_length(r->actions); i++)
+	for (size_t i = 0; i < json_object_array_length(r->missing); i++)
 		if (!strcmp(json_object_get_string(
-				    json_object_array_get_idx(r->actions, i)),
+				    json_object_array_get_idx(r->missing, i)),
 			    action))
 			return;
-	json_object_array_add(r->actions, json_object_new_string(action));
-	g_ptr_array_add(r->resources, g_strdup(resource));
+	json_object_array_add(r->missing, json_object_new_string(action));
+}
+
+void report_policy_for(struct report *r, const char *resource, bool lists)
+{
+	g_free(r->resource);
+	r->resource = g_strdup(resource);
+	r->lists = lists;
 }
 
 bool report_failed(const struct report *r)
@@ -101,23 +106,35 @@ bool report_failed(const struct report *r)
 	return r->failed > 0;
 }
 
-/* A statement for each action: resources may differ. */
+static void add_statement(struct json_object *list, const char *const *actions,
+			  const char *resource)
+{
+	struct json_object *s = json_object_new_object();
+	struct json_object *names = json_object_new_array();
+
+	for (; *actions; actions++)
+		json_object_array_add(names, json_object_new_string(*actions));
+	put(s, "Effect", "Allow");
+	json_object_object_add(s, "Action", names);
+	put(s, "Resource", resource);
+	json_object_array_add(list, s);
+}
+
+/* All that a mount asks, not only what was refused: what comes after a refusal
+ * was not even tried. */
 static struct json_object *policy(const struct report *r)
 {
+	static const char *const stream[] = {
+		"kinesisvideo:DescribeStream", "kinesisvideo:GetDataEndpoint",
+		"kinesisvideo:ListFragments",
+		"kinesisvideo:GetMediaForFragmentList", NULL};
+	static const char *const account[] = {"kinesisvideo:ListStreams", NULL};
 	struct json_object *o = json_object_new_object();
 	struct json_object *list = json_object_new_array();
 
-	for (guint i = 0; i < r->resources->len; i++) {
-		struct json_object *s = json_object_new_object();
-
-		put(s, "Effect", "Allow");
-		json_object_object_add(
-			s, "Action",
-			json_object_get(
-				json_object_array_get_idx(r->actions, i)));
-		put(s, "Resource", r->resources->pdata[i]);
-		json_object_array_add(list, s);
-	}
+	add_statement(list, stream, r->resource ? r->resource : "*");
+	if (r->lists)
+		add_statement(list, account, "*");
 	put(o, "Version", "2012-10-17");
 	json_object_object_add(o, "Statement", list);
 	return o;
@@ -137,9 +154,9 @@ static void end_json(struct report *r)
 	json_object_object_add(o, "usable",
 			       json_object_new_boolean(r->failed == 0));
 	json_object_object_add(o, "steps", json_object_get(r->steps));
-	if (r->resources->len) {
+	if (json_object_array_length(r->missing)) {
 		json_object_object_add(o, "missing_actions",
-				       json_object_get(r->actions));
+				       json_object_get(r->missing));
 		json_object_object_add(o, "policy", policy(r));
 	}
 	fprintf(r->out, "%s\n", print_json(o));
@@ -148,7 +165,7 @@ static void end_json(struct report *r)
 
 static void end_text(struct report *r)
 {
-	if (r->resources->len) {
+	if (json_object_array_length(r->missing)) {
 		struct json_object *o = policy(r);
 
 		fprintf(r->out,
@@ -175,8 +192,8 @@ int report_end(struct report *r)
 	else
 		end_text(r);
 	json_object_put(r->steps);
-	json_object_put(r->actions);
-	g_ptr_array_unref(r->resources);
+	json_object_put(r->missing);
+	g_free(r->resource);
 	g_free(r);
 	return status;
 }

@@ -32,9 +32,11 @@ void report_add(struct report *r, const char *step, enum report_status status,
 		int64_t took_ms, const char *cure, const char *format, ...)
 	G_GNUC_PRINTF(6, 7);
 
-/* The policy at the end is to allow it, on the resource. */
-void report_missing_action(struct report *r, const char *action,
-			   const char *resource);
+/* The action was refused: a policy follows at the end. */
+void report_missing_action(struct report *r, const char *action);
+/* What that policy is for: the ARN, which may have '*' in it, of the stream;
+ * streams are listed, too. */
+void report_policy_for(struct report *r, const char *resource, bool lists);
 bool report_failed(const struct report *r);
 
 /* The verdict, and the policy where an action is missing; frees it.  What to
