@@ -6,9 +6,14 @@
  * character is '#' or ';' is a comment and nothing else is; "key = value" or
  * "key: value", keys without case; a line indented deeper than its key goes on
  * with that key's value, and where the value is empty, such lines are nested
- * "key = value" pairs.  Where botocore refuses a file, sections and keys that
- * come twice are merged here, the last one wins, as AWS's reference says.  Text
- * in values is never unquoted and never cut.
+ * "key = value" pairs.  What is in [DEFAULT] is in every section.  Lines end as
+ * Python's do (also by a lone CR), blanks are Unicode's, a section's name is
+ * all up to the last ']' and, but for what quotes enclose in the config file,
+ * every blank of it counts.  Text in values is never unquoted and never cut.
+ *
+ * Where it differs: what botocore refuses is taken here if it is a byte order
+ * mark or a section or key that comes twice (merged, the last one wins, as
+ * AWS's reference says); a NUL byte is refused here and not there.
  *
  * Immutable once read; any thread.  Values may be secrets: aws_config_free()
  * wipes them, and no message holds a piece of the file.
@@ -42,7 +47,7 @@ int aws_config_parse(const char *text, size_t n, const char *path,
 		     char **ret_error);
 void aws_config_free(struct aws_config *c);
 
-/* type: "profile", "services".  Is there such a section? */
+/* type: "profile", "sso-session", "services".  Is there such a section? */
 bool aws_config_has(const struct aws_config *c, const char *type,
 		    const char *name);
 

@@ -7,6 +7,7 @@
 #ifndef KVSFS_CLI_CHECK_H
 #define KVSFS_CLI_CHECK_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -68,7 +69,10 @@ struct check_call {
 	struct check *check;
 	void (*start)(struct check_call *call);
 	struct check_answer answer;
-	struct check_waiting *waiting; /* check_call.c's own */
+	/* check_call.c's own */
+	pthread_mutex_t lock;
+	pthread_cond_t over;
+	bool done; /* lock */
 };
 void check_call_run(struct check *c, struct check_call *call);
 void check_call_done(struct check_call *call, const struct kvs_error *e);

@@ -11,12 +11,6 @@
 #include "fs/kvs/kvs.h"
 #include "fs/net/loop.h"
 
-struct check_waiting {
-	pthread_mutex_t lock;
-	pthread_cond_t over;
-	bool done; /* lock */
-};
-
 static void begin(void *arg)
 {
 	struct check_call *call = arg;
@@ -26,26 +20,26 @@ static void begin(void *arg)
 
 void check_call_run(struct check *c, struct check_call *call)
 {
-	struct check_waiting w = {.lock = PTHREAD_MUTEX_INITIALIZER,
-				  .over = PTHREAD_COND_INITIALIZER};
 	int64_t began_ms = clock_monotonic_ms(&clock_system);
 
 	call->check = c;
-	call->waiting = &w;
+	call->done = false;
+	pthread_mutex_init(&call->lock, NULL);
+	pthread_cond_init(&call->over, NULL);
 	call->answer = (struct check_answer){0};
 	net_loop_post(c->loop, begin, call);
-	pthread_mutex_lock(&w.lock);
-	while (!w.done)
-		pthread_cond_wait(&w.over, &w.lock);
-	pthread_mutex_unlock(&w.lock);
-	call->waiting = NULL;
+	pthread_mutex_lock(&call->lock);
+	while (!call->done)
+		pthread_cond_wait(&call->over, &call->lock);
+	pthread_mutex_unlock(&call->lock);
+	pthread_cond_destroy(&call->over);
+	pthread_mutex_destroy(&call->lock);
 	call->answer.took_ms = clock_monotonic_ms(&clock_system) - began_ms;
 }
 
 void check_call_done(struct check_call *call, const struct kvs_error *e)
 {
-	struct check_waiting *w = call->waiting;
-	auto_unlock pthread_mutex_t *held = base_lock(&w->lock);
+	auto_unlock pthread_mutex_t *held = base_lock(&call->lock);
 
 	call->answer = (struct check_answer){
 		.rc = e->rc,
@@ -55,8 +49,8 @@ void check_call_done(struct check_call *call, const struct kvs_error *e)
 		.request_id = g_strdup(e->request_id),
 		.message = g_strdup(e->message),
 	};
-	w->done = true;
-	pthread_cond_signal(&w->over);
+	call->done = true;
+	pthread_cond_signal(&call->over);
 }
 
 void check_answer_release(struct check_answer *a)

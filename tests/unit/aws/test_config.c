@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -32,12 +33,31 @@ static const struct {
 	 NULL, "a"},
 	{CONFIG, "[profile 'x]y']\nregion=a", "profile", "x]y", "region", NULL,
 	 "a"},
-	{CONFIG, "[  profile \t x  ] # why\nregion=a", "profile", "x", "region",
+	{CONFIG, "[profile \t x  ] # why\nregion=a", "profile", "x", "region",
 	 NULL, "a"},
+	{CONFIG, "[ profile x]\nregion=a", "profile", "x", "region", NULL,
+	 NULL},
+	{CONFIG, "[profile x] ]\nregion=a", "profile", "x", "region", NULL,
+	 NULL},
+	{CONFIG, "[profile \"x]\nregion=a", "profile", "x", "region", NULL,
+	 NULL},
+	{CONFIG, "[sso-session s]\nsso_region=a", "sso-session", "s",
+	 "sso_region", NULL, "a"},
+	/* of all sections */
+	{CONFIG, "[DEFAULT]\nregion=a\n[profile x]\nb=1", "profile", "x",
+	 "region", NULL, "a"},
+	{CONFIG, "[DEFAULT]\nregion=a\n[profile x]\nregion=b", "profile", "x",
+	 "region", NULL, "b"},
+	{CONFIG, "[DEFAULT]\nregion=a\n[profile x]\nregion=", "profile", "x",
+	 "region", NULL, NULL},
+	{CONFIG, "[DEFAULT]\nregion=a\n[profile x]\nb=1", "profile", "y",
+	 "region", NULL, NULL},
+	{CREDS, "[x]\nb=1\n[DEFAULT]\na=2", "profile", "x", "a", NULL, "2"},
 	{CONFIG, "[profile default]\nregion=a", "profile", "default", "region",
 	 NULL, "a"},
 	{CREDS, "[x]\nregion=a", "profile", "x", "region", NULL, "a"},
-	{CREDS, "[ x ]\nregion=a", "profile", "x", "region", NULL, "a"},
+	{CREDS, "[ x ]\nregion=a", "profile", "x", "region", NULL, NULL},
+	{CREDS, "[ x ]\nregion=a", "profile", " x ", "region", NULL, "a"},
 	{CREDS, "[x y]\nregion=a", "profile", "x y", "region", NULL, "a"},
 	{CREDS, "[profile x]\nregion=a", "profile", "x", "region", NULL, NULL},
 	/* two of a kind */
@@ -63,7 +83,10 @@ static const struct {
 	{CREDS, "[x]\n\n\nkey=v\n# c\n\n", "profile", "x", "key", NULL, "v"},
 	/* deeper lines */
 	{CREDS, "[x]\nkey = a\n  b\n\n  # c\n  d", "profile", "x", "key", NULL,
-	 "a\nb\nd"},
+	 "a\nb\n\nd"},
+	{CREDS, "[x]\rkey = v\r\rb = w", "profile", "x", "b", NULL, "w"},
+	{CREDS, "[x]\n\xc2\xa0key\xe3\x80\x80=\x1cv\v", "profile", "x", "key",
+	 NULL, "v"},
 	{CREDS, "[x]\nkey = a\n  [y]\nb=1", "profile", "x", "b", NULL, "1"},
 	{CREDS, "[x]\n  a = 1\n  b = 2\n", "profile", "x", "b", NULL, "2"},
 	{CREDS, "[x]\n  a = 1\n [y]\n b = 2\n", "profile", "y", "b", NULL, "2"},
@@ -110,14 +133,10 @@ static const struct {
 	{CREDS, "\nkey = wJalrXUtnFEMI\n[x]\n",
 	 "F:2: a key before the first [section]"},
 	{CREDS, "[x]\na=1\n[wJalrXUtnFEMI\n",
-	 "F:3: a section's name has no ']'"},
-	{CREDS, "[x]\n[ ]\n", "F:2: a section's name cannot be read"},
-	{CONFIG, "[profile \"x]\na=1\n", "F:1: a section's name has no ']'"},
-	{CONFIG, "[profile x\\]\na=1\n",
-	 "F:1: a section's name cannot be read"},
+	 "F:3: expected 'key = value' or '[section]'"},
+	{CREDS, "[x]\n[]\n", "F:2: expected 'key = value' or '[section]'"},
+	{CREDS, "[x]\n# \xe9t\xe9\n", "F:2: a byte that is not UTF-8"},
 	{CONFIG, "[services s]\ns3 =\n  wJalrXUtnFEMI\n",
-	 "F:3: expected an indented 'key = value'"},
-	{CONFIG, "[services s]\ns3 =\n  = wJalrXUtnFEMI\n",
 	 "F:3: expected an indented 'key = value'"},
 };
 
@@ -172,7 +191,7 @@ static void files(void **state)
 	g_autofree char *dir = g_dir_make_tmp("kvsfs-aws-XXXXXX", NULL);
 	g_autofree char *path = g_build_filename(dir, "f", NULL);
 	g_autofree char *below = g_build_filename(path, "g", NULL);
-	g_autofree char *much = g_strnfill((1 << 20) + 1, '\n');
+	g_autofree char *much = g_strnfill((64 << 20) + 1, '\n');
 	g_autofree char *error = NULL, *too_large = NULL;
 	struct aws_config *c = NULL;
 
@@ -199,7 +218,78 @@ static void files(void **state)
 	g_rmdir(dir);
 }
 
-int main(void)
+/*
+ * `test_config --ask` answers questions, for tests/mount/test_profile_files.py
+ * to compare with botocore.  A line of standard input is KIND PATH TYPE NAME
+ * KEY NESTED in hexadecimal ("-": none); a line of the answer a value likewise,
+ * "-", or "!" and why the file cannot be read.
+ */
+static char *from_hex(const char *hex)
+{
+	GString *s = g_string_new(NULL);
+
+	if (!strcmp(hex, "-"))
+		return g_string_free(s, TRUE);
+	/* "=" is none: an empty text. */
+	for (; hex[0] && hex[1]; hex += 2)
+		g_string_append_c(s, (char)(g_ascii_xdigit_value(hex[0]) * 16 +
+					    g_ascii_xdigit_value(hex[1])));
+	return g_string_free(s, FALSE);
+}
+
+static void print_hex(const char *s)
+{
+	for (; *s; s++)
+		printf("%02x", (unsigned char)*s);
+	printf("\n");
+}
+
+static void answer(char **w)
+{
+	static char *path;
+	static struct aws_config *config;
+	static char *error;
+	const char *value;
+
+	if (g_strcmp0(path, w[1])) {
+		g_clear_pointer(&config, aws_config_free);
+		g_clear_pointer(&error, g_free);
+		g_free(path);
+		path = g_strdup(w[1]);
+		aws_config_read(path, strcmp(w[0], "config") ? CREDS : CONFIG,
+				&config, &error);
+	}
+	if (error) {
+		printf("!%s\n", error);
+		return;
+	}
+	value = aws_config_get(config, w[2], w[3], w[4], w[5]);
+	if (value)
+		print_hex(value);
+	else
+		printf("-\n");
+}
+
+static int ask(void)
+{
+	char line[8192];
+
+	while (fgets(line, sizeof(line), stdin)) {
+		g_auto(GStrv) hex = g_strsplit(g_strchomp(line), " ", -1);
+		char *words[6];
+
+		assert_int_equal(g_strv_length(hex), G_N_ELEMENTS(words));
+		for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
+			words[i] = from_hex(hex[i]);
+		answer(words);
+		fflush(stdout);
+		for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
+			g_free(words[i]);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values),
@@ -208,5 +298,7 @@ int main(void)
 		cmocka_unit_test(files),
 	};
 
+	if (argc > 1 && !strcmp(argv[1], "--ask"))
+		return ask();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
