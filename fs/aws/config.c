@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/aws/config.h"
 
+#include "fs/aws/words.h"
+
 #include <glib.h>
 #include <openssl/crypto.h>
 
@@ -163,8 +165,7 @@ static char *section_name(const struct parser *p, const char *header)
 {
 	static const char *const types[] = {"profile", "sso-session",
 					    "services"};
-	g_auto(GStrv) words = NULL;
-	int n = 0;
+	char **words, *name = NULL;
 
 	if (!strcmp(header, DEFAULTS))
 		return g_strdup(header);
@@ -173,11 +174,13 @@ static char *section_name(const struct parser *p, const char *header)
 	if (!strcmp(header, "default"))
 		return g_strdup("profile default");
 	/* botocore looks at how it begins and at how many words it has. */
-	for (size_t i = 0; i < G_N_ELEMENTS(types); i++)
+	words = aws_words(header);
+	for (size_t i = 0; !name && words && i < G_N_ELEMENTS(types); i++)
 		if (g_str_has_prefix(header, types[i]) &&
-		    g_shell_parse_argv(header, &n, &words, NULL) && n == 2)
-			return g_strjoin(" ", types[i], words[1], NULL);
-	return g_strdup(NOBODY);
+		    g_strv_length(words) == 2)
+			name = g_strjoin(" ", types[i], words[1], NULL);
+	aws_words_free(words);
+	return name ? name : g_strdup(NOBODY);
 }
 
 static GHashTable *section_new(struct parser *p, const char *name)

@@ -36,11 +36,11 @@ const struct creds_names creds_names_sso = {
 int creds_time_parse(const char *text, int64_t *ret_ms)
 {
 	g_autoptr(GTimeZone) utc = g_time_zone_new_utc();
-	g_autofree char *plain = g_strdup(text);
+	bool old = g_str_has_suffix(text, "UTC");
+	g_autofree char *date = g_strndup(text, strlen(text) - (old ? 3 : 0));
+	g_autofree char *plain = g_strconcat(date, old ? "Z" : NULL, NULL);
 	g_autoptr(GDateTime) t = NULL;
 
-	if (g_str_has_suffix(plain, "UTC"))
-		strcpy(plain + strlen(plain) - strlen("UTC"), "Z");
 	t = g_date_time_new_from_iso8601(plain, utc);
 	if (!t)
 		return -EINVAL;

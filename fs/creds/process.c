@@ -2,8 +2,8 @@
 /*
  * process: credential_process, a program that prints keys.
  *
- * Run without a shell: words and quotes as a shell has them, but no variables
- * and no pipes (sdkref "Process credential provider").  What it prints to
+ * Run without a shell: words and quotes, but no variables and no pipes (sdkref
+ * "Process credential provider").  What it prints to
  * stdout is never shown.
  */
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "fs/aws/json.h"
+#include "fs/aws/words.h"
 #include "fs/base/base.h"
 #include "fs/creds/internal.h"
 #include "fs/creds/keys.h"
@@ -223,15 +224,16 @@ static int run(struct creds_context *x, const struct creds_plan *p, char **argv,
 int creds_from_process(struct creds_context *x, const struct creds_plan *p,
 		       struct aws_credentials **ret_keys, char **ret_error)
 {
-	g_auto(GStrv) argv = NULL;
+	char **argv = aws_words(p->command);
 	int rc;
 
-	if (!g_shell_parse_argv(p->command, NULL, &argv, NULL))
+	if (!argv || !*argv) {
+		aws_words_free(argv);
 		return creds_fail(-EACCES, ret_error,
 				  "%s cannot be read: is a quote missing?",
 				  p->source);
+	}
 	rc = run(x, p, argv, ret_keys, ret_error);
-	for (char **a = argv; *a; a++)
-		explicit_bzero(*a, strlen(*a));
+	aws_words_free(argv);
 	return rc;
 }

@@ -272,7 +272,7 @@ static void answer(char **w)
 
 static int ask(void)
 {
-	char line[8192];
+	char line[65536];
 
 	while (fgets(line, sizeof(line), stdin)) {
 		g_auto(GStrv) hex = g_strsplit(g_strchomp(line), " ", -1);
