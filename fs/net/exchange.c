@@ -42,7 +42,7 @@ static void on_done(void *user, int rc, const struct net_response *r,
 
 	x->answer->http_status = r->http_status;
 	x->answer->server_date_ms = r->server_date_ms;
-	x->answer->head = g_ptr_array_ref(h->lines);
+	x->answer->head = net_head_copy(h->lines);
 	x->answer->bytes[x->answer->n] = '\0';
 	if (rc)
 		x->answer->text = g_strdup(text && *text ? text

@@ -15,6 +15,20 @@ const char *net_head_find(const GPtrArray *lines, const char *name)
 	return NULL;
 }
 
+GPtrArray *net_head_copy(const GPtrArray *lines)
+{
+	GPtrArray *copy = g_ptr_array_new_with_free_func(g_free);
+
+	for (guint i = 0; i < lines->len; i++) {
+		const char *line = g_ptr_array_index(lines, i);
+		size_t name = strlen(line) + 1;
+
+		g_ptr_array_add(
+			copy, g_memdup2(line, name + strlen(line + name) + 1));
+	}
+	return copy;
+}
+
 static const char *find(const struct net_response *r, const char *name)
 {
 	const struct net_head *h =

@@ -60,6 +60,8 @@ void net_head_init(struct net_head *h);
 void net_head_release(struct net_head *h);
 /* One header line of n bytes.  0 or -EPROTO (too large). */
 int net_head_line(struct net_head *h, const char *line, size_t n);
+/* For another thread. */
+GPtrArray *net_head_copy(const GPtrArray *lines);
 /* The value of the line with that name, or NULL. */
 const char *net_head_find(const GPtrArray *lines, const char *name);
 
