@@ -63,7 +63,8 @@ void check_answer_release(struct check_answer *a);
 
 /*
  * Runs start(arg) on the loop's thread and waits until check_call_done() was
- * called there with the call's error.
+ * called there with the call's error, and the loop has nothing more to do with
+ * it.
  */
 struct check_call {
 	struct check *check;
@@ -73,6 +74,7 @@ struct check_call {
 	pthread_mutex_t lock;
 	pthread_cond_t over;
 	bool done; /* lock */
+	int64_t began_ms;
 };
 void check_call_run(struct check *c, struct check_call *call);
 void check_call_done(struct check_call *call, const struct kvs_error *e);

@@ -18,15 +18,24 @@ static void begin(void *arg)
 	call->start(call);
 }
 
+/* In the loop's next step: the call itself is gone by then. */
+static void over(void *arg)
+{
+	struct check_call *call = arg;
+	auto_unlock pthread_mutex_t *held = base_lock(&call->lock);
+
+	call->done = true;
+	pthread_cond_signal(&call->over);
+}
+
 void check_call_run(struct check *c, struct check_call *call)
 {
-	int64_t began_ms = clock_monotonic_ms(&clock_system);
-
 	call->check = c;
+	call->answer = (struct check_answer){0};
 	call->done = false;
+	call->began_ms = clock_monotonic_ms(&clock_system);
 	pthread_mutex_init(&call->lock, NULL);
 	pthread_cond_init(&call->over, NULL);
-	call->answer = (struct check_answer){0};
 	net_loop_post(c->loop, begin, call);
 	pthread_mutex_lock(&call->lock);
 	while (!call->done)
@@ -34,13 +43,10 @@ void check_call_run(struct check *c, struct check_call *call)
 	pthread_mutex_unlock(&call->lock);
 	pthread_cond_destroy(&call->over);
 	pthread_mutex_destroy(&call->lock);
-	call->answer.took_ms = clock_monotonic_ms(&clock_system) - began_ms;
 }
 
 void check_call_done(struct check_call *call, const struct kvs_error *e)
 {
-	auto_unlock pthread_mutex_t *held = base_lock(&call->lock);
-
 	call->answer = (struct check_answer){
 		.rc = e->rc,
 		.http_status = e->http_status,
@@ -48,9 +54,9 @@ void check_call_done(struct check_call *call, const struct kvs_error *e)
 		.name = g_strdup(e->name),
 		.request_id = g_strdup(e->request_id),
 		.message = g_strdup(e->message),
+		.took_ms = clock_monotonic_ms(&clock_system) - call->began_ms,
 	};
-	call->done = true;
-	pthread_cond_signal(&call->over);
+	net_loop_post(call->check->loop, over, call);
 }
 
 void check_answer_release(struct check_answer *a)
