@@ -237,13 +237,13 @@ static char *refusal(const struct archive *a, const struct kvs_error *e)
 				       stream, region, cause);
 	case -EACCES:
 		return g_strdup_printf("access to stream %s in region %s was "
-				       "refused: check the credentials, their "
-				       "expiry, the IAM policy and --region: "
-				       "%s",
+				       "refused: check credentials, IAM policy "
+				       "and --region ('kvsfs check' does): %s",
 				       stream, region, cause);
 	case -ETIMEDOUT:
 		return g_strdup_printf("no answer from %s: check the network, "
-				       "--region and --endpoint-url: %s",
+				       "--region and --endpoint-url ('kvsfs "
+				       "check' does): %s",
 				       a->settings->control_url, cause);
 	case -EKEYREJECTED:
 		return g_strdup_printf("%s could not show that it is what it "

@@ -105,20 +105,6 @@ static int open_archive(struct mounting *m, char **ret_error)
 			    ret_error);
 }
 
-/* What one line cannot say of credentials, network and permissions. */
-static void point_to_check(int rc, char **ret_error)
-{
-	char *said = *ret_error;
-
-	if (rc != -EACCES && rc != -ETIMEDOUT && rc != -EKEYREJECTED)
-		return;
-	*ret_error = g_strconcat(said,
-				 "; 'kvsfs check' looks into it step by "
-				 "step",
-				 NULL);
-	g_free(said);
-}
-
 static int make_mount(struct mounting *m, const struct fuse_mount_options *f,
 		      char **ret_error)
 {
@@ -142,10 +128,8 @@ static int make_mount(struct mounting *m, const struct fuse_mount_options *f,
 		return rc;
 	/* Only from here on is anything written. */
 	rc = open_archive(m, ret_error);
-	if (rc) {
-		point_to_check(rc, ret_error);
+	if (rc)
 		return rc;
-	}
 	m->tree = tree_new(m->archive, &tree);
 	return fuse_mount_new(m->archive, m->tree, f, &m->mount, ret_error);
 }

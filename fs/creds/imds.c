@@ -308,7 +308,7 @@ out:
 }
 
 /* As an answer to "why are there none": nobody named the instance. */
-static int nowhere(const struct creds_plan *p, const struct imds *m, int rc,
+static int nowhere(const struct creds_plan *p, const struct imds *m,
 		   char **ret_error)
 {
 	if (!p->guessed)
@@ -331,6 +331,17 @@ static int nowhere(const struct creds_plan *p, const struct imds *m, int rc,
 						   "AWS_SECRET_ACCESS_KEY");
 }
 
+/* Other clouds have something at that address, too. */
+static int nowhere_but(const struct creds_plan *p, int rc, char **ret_error)
+{
+	g_autofree char *said = *ret_error;
+
+	return creds_fail(
+		rc, ret_error,
+		"%s, and %s: run 'aws configure' or 'aws configure sso'",
+		p->nowhere, said);
+}
+
 int creds_from_instance(struct creds_context *x, const struct creds_plan *p,
 			struct aws_credentials **ret_keys, char **ret_error)
 {
@@ -342,7 +353,9 @@ int creds_from_instance(struct creds_context *x, const struct creds_plan *p,
 	if (!rc)
 		rc = get_keys(&m, ret_keys, ret_error);
 	if (rc == -ENOENT)
-		rc = nowhere(p, &m, rc, ret_error);
+		rc = nowhere(p, &m, ret_error);
+	else if (rc && rc != -ECANCELED && p->guessed)
+		rc = nowhere_but(p, rc, ret_error);
 	imds_release(&m);
 	return rc;
 }
@@ -364,7 +377,7 @@ char *creds_instance_region(struct creds_context *x)
 			region = g_strdup(a.bytes);
 	}
 	if (error)
-		g_warning("the instance's region is not known: %s", error);
+		g_debug("the instance's region is not known: %s", error);
 	net_answer_release(&a);
 	imds_release(&m);
 	return region;

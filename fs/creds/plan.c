@@ -8,16 +8,6 @@
 #include "fs/aws/endpoints.h"
 #include "fs/creds/plan_impl.h"
 
-int creds_plan_refuse(struct planning *p, const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	*p->ret_error = g_strdup_vprintf(format, ap);
-	va_end(ap);
-	return -EACCES;
-}
-
 static void role_clear(struct creds_role *r)
 {
 	g_free(r->arn);

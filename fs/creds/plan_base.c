@@ -13,6 +13,16 @@
 #include "fs/aws/endpoints.h"
 #include "fs/creds/keys.h"
 
+int creds_plan_refuse(struct planning *p, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	*p->ret_error = g_strdup_vprintf(format, ap);
+	va_end(ap);
+	return -EACCES;
+}
+
 static const char *env_of(const struct planning *p, const char *name)
 {
 	return aws_env(p->settings->environ, name);
