@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -106,15 +107,16 @@ static bool read_err(struct child *c)
 	return n > 0;
 }
 
-/* 0 once both ends are closed; -ETIMEDOUT, -ECANCELED. */
-static int listen_to(struct creds_context *x, struct child *c)
+/* 0 once it has ended and both pipes are closed; -ETIMEDOUT, -ECANCELED. */
+static int listen_to(struct creds_context *x, struct child *c, int pidfd)
 {
 	int64_t end_ms = clock_monotonic_ms(x->clock) + TIMEOUT_MS;
 	struct pollfd p[] = {{c->out, POLLIN, 0},
 			     {c->err, POLLIN, 0},
-			     {x->stop_fd, POLLIN, 0}};
+			     {x->stop_fd, POLLIN, 0},
+			     {pidfd, POLLIN, 0}};
 
-	while (p[0].fd >= 0 || p[1].fd >= 0) {
+	while (p[0].fd >= 0 || p[1].fd >= 0 || p[3].fd >= 0) {
 		int64_t left_ms = end_ms - clock_monotonic_ms(x->clock);
 
 		if (left_ms <= 0)
@@ -127,6 +129,8 @@ static int listen_to(struct creds_context *x, struct child *c)
 			p[0].fd = -1;
 		if (p[1].revents && !read_err(c))
 			p[1].fd = -1;
+		if (p[3].revents)
+			p[3].fd = -1;
 		if (c->too_much)
 			return 0;
 	}
@@ -135,7 +139,9 @@ static int listen_to(struct creds_context *x, struct child *c)
 
 static int wait_for(struct creds_context *x, struct child *c, int *ret_status)
 {
-	int rc = listen_to(x, c);
+	auto_close int pidfd = pidfd_open(c->pid, 0);
+	/* Where the kernel is too old for it, only the pipes tell. */
+	int rc = listen_to(x, c, pidfd);
 
 	/* It may have left others behind, or be deaf itself. */
 	if (rc || c->too_much)

@@ -6,14 +6,16 @@
 
 #include "fs/kvs/internal.h"
 
-/* A service that hands out keys is as much out of reach as the API itself. */
 static void failed(struct kvs_client *c, struct kvs_failure *f, int rc,
 		   const char *why)
 {
 	kvs_failure_set(f, rc, why);
 	f->unsigned_ = true;
 	f->retry = rc == -ETIMEDOUT;
-	if (rc == -ETIMEDOUT)
+	/* Who waits for a service that hands out keys is as far from the API as
+	   if that were out of reach; nobody waits while the old ones are good.
+	 */
+	if (rc == -ETIMEDOUT && c->unsigned_calls.length > 0)
 		c->unreachable = true;
 }
 

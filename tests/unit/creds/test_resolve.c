@@ -18,6 +18,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -162,24 +163,58 @@ static void test_process(void **state)
 	}
 }
 
-/* Whoever ends is not kept by a program that does not. */
+struct stopper {
+	char *marker;
+	int fd; /* closed when the marker is there: the other end is readable */
+};
+
+static void *stop(void *arg)
+{
+	struct stopper *s = arg;
+
+	while (!g_file_test(s->marker, G_FILE_TEST_EXISTS))
+		g_usleep(1000);
+	close(s->fd);
+	return NULL;
+}
+
+/* Whoever ends is not kept by a program that does not: one that is deaf, and
+ * one that only looks as if it had ended. */
 static void test_process_is_ended(void **state)
 {
 	static char region[] = "us-west-2", profile[] = "default";
-	g_autofree char *error = NULL;
-	struct aws_credentials *c = NULL;
-	struct home h;
-	struct aws_settings s = {.profile = profile, .region = region};
-	int ends[2];
 
-	assert_int_equal(pipe(ends), 0);
-	close(ends[1]); /* at its end: readable */
-	home_open(&h);
-	home_write(h.config, "[default]\ncredential_process = sleep 1000");
-	s.environ = h.env;
-	assert_int_equal(resolve(&s, ends[0], &c, &error), -ECANCELED);
-	close(ends[0]);
-	home_close(&h);
+	for (int i = 0; i < 2; i++) {
+		struct aws_settings s = {.profile = profile, .region = region};
+		g_autofree char *error = NULL, *config = NULL, *script = NULL;
+		struct aws_credentials *c = NULL;
+		struct stopper stopper;
+		pthread_t thread;
+		struct home h;
+		int ends[2];
+
+		home_open(&h);
+		s.environ = h.env;
+		stopper.marker = g_build_filename(h.dir, "marker", NULL);
+		script = i ? g_strdup_printf("exec >&- 2>&-; echo > %s; "
+					     "exec sleep 1000",
+					     stopper.marker)
+			   : g_strdup_printf("echo > %s; exec sleep 1000",
+					     stopper.marker);
+		config = g_strdup_printf("[default]\ncredential_process = "
+					 "sh -c '%s'\n",
+					 script);
+		home_write(h.config, config);
+		assert_int_equal(pipe(ends), 0);
+		stopper.fd = ends[1];
+		pthread_create(&thread, NULL, stop, &stopper);
+		assert_int_equal(resolve(&s, ends[0], &c, &error), -ECANCELED);
+		pthread_join(thread, NULL);
+		close(ends[0]);
+		g_unlink(stopper.marker);
+		g_free(stopper.marker);
+		home_close(&h);
+	}
 }
 
 int main(int argc, char **argv)
