@@ -14,6 +14,7 @@
 #include "tests/unit/aws/home.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -205,7 +206,7 @@ static void test_process_is_ended(void **state)
 					 "sh -c '%s'\n",
 					 script);
 		home_write(h.config, config);
-		assert_int_equal(pipe(ends), 0);
+		assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 		stopper.fd = ends[1];
 		pthread_create(&thread, NULL, stop, &stopper);
 		assert_int_equal(resolve(&s, ends[0], &c, &error), -ECANCELED);
