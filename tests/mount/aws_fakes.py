@@ -198,7 +198,9 @@ class FakeContainer(Fake):
 
 
 class FakeSts(Fake):
-    """An error is its mode: "AccessDenied"."""
+    """An error is its mode: "AccessDenied".  web_tokens: the web identity
+    tokens that are good now, or None: any."""
+    web_tokens = None
     NS = "https://sts.amazonaws.com/doc/2011-06-15/"
     STATUS = {"ExpiredTokenException": 400, "InvalidIdentityToken": 400,
               "Throttling": 400}
@@ -232,6 +234,9 @@ class FakeSts(Fake):
                                   "earlier than what it may be")
         elif mode[0].isupper():
             return self.error(mode, f"{mode} & <what> it means")
+        token = form.get("WebIdentityToken")
+        if token and self.web_tokens and token not in self.web_tokens:
+            return self.error("InvalidIdentityToken", "an old one")
         key = self.keys.now()
         action = form["Action"]
         return 200, "text/xml", (

@@ -16,7 +16,7 @@ LIFETIME_S = 20
 # Three lifetimes; longer where there is time for it.
 RUN_S = float(os.environ.get("KVSFS_ROTATION_S") or 3 * LIFETIME_S + 5)
 FRAGMENTS = 240
-KINDS = ["container", "role", "process", "file", "sso", "instance"]
+KINDS = ["container", "role", "process", "file", "sso", "instance", "web"]
 
 
 class Issuer(aws_fakes.Keys):
@@ -65,7 +65,7 @@ class Way:
 
     def write(self, name, text):
         path = self.folder / ".aws" / name
-        temporary = path.with_suffix(".new")
+        temporary = path.with_name(name + ".new")
         temporary.write_text(text)
         temporary.replace(path)
 
@@ -80,6 +80,26 @@ class Way:
         self.write("config", "[default]\nrole_arn = arn:aws:iam::1:role/r\n"
                    "source_profile = b\n[profile b]\naws_access_key_id = A\n"
                    "aws_secret_access_key = b\n")
+
+    def web(self):
+        """Its token is replaced more often than it is asked for."""
+        sts = self.fake(aws_fakes.FakeSts(self.issuer))
+        path = self.folder / ".aws" / "token"
+        self.env.update(AWS_WEB_IDENTITY_TOKEN_FILE=str(path),
+                        AWS_ROLE_ARN="arn:aws:iam::1:role/web")
+
+        def replace(n):
+            sts.web_tokens = [f"token-{n - 1}", f"token-{n}"]
+            self.write("token", f"token-{n}")
+
+        def keep_replacing():
+            n = 1
+            while not self.ending.wait(LIFETIME_S / 4):
+                n += 1
+                replace(n)
+
+        replace(1)
+        threading.Thread(target=keep_replacing, daemon=True).start()
 
     def sso(self):
         self.fake(aws_fakes.FakeSso(self.issuer))
