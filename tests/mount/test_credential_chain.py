@@ -210,6 +210,25 @@ def test_what_botocore_refuses_is_refused(config, world):
     compare(world, world.environment(config))
 
 
+# What is known to differ (README.md, fs/aws/config.h): whose takes it.
+DIFFERENCES = [
+    ("a byte order mark", "\ufeff[default]\n" + KEYS, {}, "ours"),
+    ("a section twice", f"[default]\n[default]\n{KEYS}", {}, "ours"),
+    ("a key twice", f"[default]\nregion = a\n{KEYS}region = b\n", {}, "ours"),
+    ("an empty variable", f"[default]\n{KEYS}", {"AWS_PROFILE": ""}, "ours"),
+    ("a NUL byte", f"# \0\n[default]\n{KEYS}", {}, "theirs"),
+]
+
+
+@pytest.mark.parametrize("what,config,env,whose", DIFFERENCES)
+def test_differences_are_the_ones_that_are_listed(what, config, env, whose,
+                                                  world):
+    found = world.environment(config, **env)
+    taken = {"ours": "access_key_id" in ours(found),
+             "theirs": "access_key_id" in theirs(world, found, None)}
+    assert [w for w, yes in taken.items() if yes] == [whose], what
+
+
 @pytest.mark.parametrize("v1,token", itertools.product(
     [False, True], ["ok", "403", "404", "405", "400"]))
 @pytest.mark.parametrize("disabled", ["false", "true"])
