@@ -215,7 +215,9 @@ static int get(struct imds *m, const char *path, struct net_answer *a,
 		return -ENODATA;
 	if (a->http_status == 401 || a->http_status == 403)
 		return creds_fail(
-			-EACCES, ret_error,
+			m->token_timed_out && m->x->succeeded ? -ETIMEDOUT
+							      : -EACCES,
+			ret_error,
 			"the instance metadata service %s refused (HTTP status "
 			"%d)%s",
 			m->base, a->http_status,
@@ -307,17 +309,23 @@ out:
 	return rc;
 }
 
+/* It was named, or has answered before: its trouble may pass. */
+static int silent(const struct imds *m, char **ret_error)
+{
+	if (m->base)
+		return creds_fail(-ETIMEDOUT, ret_error,
+				  "credentials are to be the EC2 instance's, "
+				  "but no metadata service answers at %s",
+				  m->base);
+	return creds_fail(-EACCES, ret_error,
+			  "credentials are to be the EC2 instance's, but "
+			  "AWS_EC2_METADATA_DISABLED is true");
+}
+
 /* As an answer to "why are there none": nobody named the instance. */
 static int nowhere(const struct creds_plan *p, const struct imds *m,
 		   char **ret_error)
 {
-	if (!p->guessed)
-		return creds_fail(-EACCES, ret_error,
-				  "credentials are to be the EC2 "
-				  "instance's, but %s%s",
-				  m->base ? "no metadata service answers at "
-					  : "AWS_EC2_METADATA_DISABLED is true",
-				  m->base ? m->base : "");
 	return creds_fail(
 		-EACCES, ret_error,
 		"%s%s%s: run 'aws configure' or 'aws configure "
@@ -345,6 +353,7 @@ static int nowhere_but(const struct creds_plan *p, int rc, char **ret_error)
 int creds_from_instance(struct creds_context *x, const struct creds_plan *p,
 			struct aws_credentials **ret_keys, char **ret_error)
 {
+	bool expected = !p->guessed || x->succeeded;
 	struct imds m;
 	int rc = imds_init(&m, x, ret_error);
 
@@ -353,8 +362,9 @@ int creds_from_instance(struct creds_context *x, const struct creds_plan *p,
 	if (!rc)
 		rc = get_keys(&m, ret_keys, ret_error);
 	if (rc == -ENOENT)
-		rc = nowhere(p, &m, ret_error);
-	else if (rc && rc != -ECANCELED && p->guessed)
+		rc = expected ? silent(&m, ret_error)
+			      : nowhere(p, &m, ret_error);
+	else if (rc && rc != -ECANCELED && !expected)
 		rc = nowhere_but(p, rc, ret_error);
 	imds_release(&m);
 	return rc;

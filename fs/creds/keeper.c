@@ -61,7 +61,8 @@ struct creds_keeper {
 	struct creds_stamps stamps;
 	int64_t renew_ms; /* monotonic; INT64_MAX: never */
 	int64_t good_until_ms;
-	char *key_id; /* of what was resolved last */
+	char *key_id;	/* of what was resolved last */
+	bool succeeded; /* ever */
 	unsigned failures;
 	int64_t failed_until_ms; /* monotonic */
 	int failed_rc;
@@ -182,6 +183,7 @@ static void succeeded(struct creds_keeper *k, struct aws_credentials *c)
 	if (k->failures)
 		g_message("credentials are there again, from %s", c->source);
 	k->failures = 0;
+	k->succeeded = true;
 	k->good_until_ms = c->expires_ms;
 	g_free(k->key_id);
 	k->key_id = g_strdup(c->access_key_id);
@@ -222,6 +224,7 @@ static void resolve(struct creds_keeper *k)
 		.clock = k->o.clock,
 		.clock_offset_ms = &k->clock_offset_ms,
 		.stop_fd = k->stop_fd,
+		.succeeded = k->succeeded,
 	};
 	struct aws_credentials *c = NULL;
 	char *why = NULL;

@@ -9,6 +9,7 @@
 #define KVSFS_CREDS_RESOLVE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct aws_credentials;
@@ -24,6 +25,9 @@ struct creds_context {
 	/* The service's clock less this machine's; learnt here, too. */
 	_Atomic int64_t *clock_offset_ms;
 	int stop_fd; /* readable: end what goes on; -1: nobody will */
+	/* It has succeeded before: what does not answer now is in trouble, not
+	   absent. */
+	bool succeeded;
 };
 
 /*

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Credentials that change under a mount that is read all the time."""
+import concurrent.futures
 import filecmp
 import os
 import subprocess
@@ -210,6 +211,30 @@ def test_an_outage_shorter_than_the_keys(ways, mount):
         time.sleep(0.5)
     next(files).read_bytes()
     assert "credentials are there again" in m.text()
+
+
+@pytest.mark.parametrize("kind,mode", [("container", "500"), ("role", "503"),
+                                       ("instance", "hang"), ("sso", "503"),
+                                       ("instance", "500")])
+def test_an_outage_longer_than_the_keys(kind, mode, ways, mount):
+    """A read waits for whoever hands out keys as it waits for the service."""
+    server, made = ways
+    way = made[KINDS.index(kind)]
+    m = mount(way.kind, "--readahead=0", server=server, env=way.env)
+    files = sorted(m.path.glob("fragments/*/*/*.mkv"))
+    files[0].read_bytes()
+    way.fakes[0].mode = mode
+    for key in list(way.issuer.given):
+        way.issuer.tell(key, expired=True)
+    asked = len(way.fakes[0].requests)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        reading = pool.submit(files[1].read_bytes)
+        while len(way.fakes[0].requests) < asked + 2:
+            assert not reading.done(), m.text()
+            time.sleep(0.02)
+        way.fakes[0].closing.set()  # what hangs goes on
+        way.fakes[0].mode = "ok"
+        assert len(reading.result(40)) == files[1].stat().st_size
 
 
 def test_a_session_that_ends_and_a_new_login(ways, mount):
