@@ -7,6 +7,8 @@
 /* botocore's for metadata services, and enough for a throttle to pass. */
 #define PAUSE_MS	1000
 #define QUOTE_MAX_BYTES 200
+/* Less is the Date header's whole seconds and the way there. */
+#define SKEW_MIN_MS 120000
 
 int64_t creds_now_ms(const struct creds_context *x)
 {
@@ -29,6 +31,18 @@ static bool worth_another_try(int rc, int status)
 	return status == 429 || status >= 500;
 }
 
+/*
+ * Whether what it hands out has expired is for the service's clock to say: by
+ * this machine's, where that is wrong, it might have been from the beginning.
+ */
+static void learn_clock(struct creds_context *x, const struct net_answer *a)
+{
+	int64_t behind_ms = a->server_date_ms - creds_now_ms(x);
+
+	if (a->server_date_ms >= 0 && ABS(behind_ms) >= SKEW_MIN_MS)
+		atomic_fetch_add(x->clock_offset_ms, behind_ms);
+}
+
 int creds_ask(struct creds_context *x, const struct creds_request *r,
 	      struct net_answer *a)
 {
@@ -45,6 +59,7 @@ int creds_ask(struct creds_context *x, const struct creds_request *r,
 
 	for (int left = r->attempts;;) {
 		rc = net_exchange(x->loop, &spec, CREDS_ANSWER_MAX_BYTES, a);
+		learn_clock(x, a);
 		if (--left <= 0 || !worth_another_try(rc, a->http_status) ||
 		    creds_pause(x, PAUSE_MS))
 			return rc;

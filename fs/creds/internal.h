@@ -31,7 +31,7 @@ struct creds_request {
 /*
  * 0: an answer came, whatever its status, after as many tries as it took while
  * nobody answered or the service was busy (429, 5xx); or -errno with
- * a->text.  net_answer_release() in either case.
+ * a->text.  Its clock is learnt.  net_answer_release() in either case.
  */
 int creds_ask(struct creds_context *x, const struct creds_request *r,
 	      struct net_answer *a);

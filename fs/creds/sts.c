@@ -17,8 +17,6 @@
 #define API_VERSION	"2011-06-15"
 #define FORM		"application/x-www-form-urlencoded; charset=utf-8"
 #define TOKEN_MAX_BYTES 20000 /* WebIdentityToken, STS API reference */
-/* Less than this is the Date header's whole seconds and the way there. */
-#define SKEW_MIN_MS 120000
 
 static void add(GString *form, const char *name, const char *value)
 {
@@ -198,22 +196,14 @@ static int take(const struct net_answer *a, struct sts_answer *s,
 			  what);
 }
 
-/* Was it refused for its time, and is there a better one to try? */
-static bool learn_clock(struct creds_context *x, const struct net_answer *a,
-			const struct sts_answer *s)
+static bool refused_for_its_time(const struct net_answer *a,
+				 const struct sts_answer *s)
 {
 	const char *code = s->values[STS_CODE];
-	int64_t behind_ms;
 
-	if (a->http_status != 403 || a->server_date_ms < 0 || !code ||
-	    (strcmp(code, "SignatureDoesNotMatch") &&
-	     strcmp(code, "RequestExpired")))
-		return false;
-	behind_ms = a->server_date_ms - creds_now_ms(x);
-	if (ABS(behind_ms) < SKEW_MIN_MS)
-		return false;
-	atomic_fetch_add(x->clock_offset_ms, behind_ms);
-	return true;
+	return a->http_status == 403 && code &&
+	       (!strcmp(code, "SignatureDoesNotMatch") ||
+		!strcmp(code, "RequestExpired"));
 }
 
 static int ask_sts(struct creds_context *x, const char *url,
@@ -226,6 +216,7 @@ static int ask_sts(struct creds_context *x, const char *url,
 
 	*ret_keys = NULL;
 	for (;;) {
+		int64_t signed_by_ms = atomic_load(x->clock_offset_ms);
 		struct net_answer a;
 		struct sts_answer s = {{NULL}};
 
@@ -239,7 +230,8 @@ static int ask_sts(struct creds_context *x, const char *url,
 					what, url, a.http_status);
 		else if (!rc && a.http_status == 200)
 			rc = take(&a, &s, what, ret_keys, ret_error);
-		else if (!rc && again && keys && learn_clock(x, &a, &s))
+		else if (!rc && again && keys && refused_for_its_time(&a, &s) &&
+			 atomic_load(x->clock_offset_ms) != signed_by_ms)
 			rc = -EAGAIN;
 		else if (!rc)
 			rc = refused(&a, &s, what, ret_error);

@@ -17,6 +17,8 @@ ROLE = "[default]\n" + role("r", "source_profile = b") + f"[profile b]\n{KEYS}"
 WEB = {"AWS_WEB_IDENTITY_TOKEN_FILE": "@/token",
        "AWS_ROLE_ARN": "arn:aws:iam::1:role/web"}
 CONTAINER = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "container"}
+SSO = "[default]\n" + SESSION + SECTION
+LOGIN = "run 'aws sso login --sso-session s'"
 
 
 def said(world, env, *pieces, within_s=3.0):
@@ -169,6 +171,18 @@ def test_sts_by_a_clock_that_is_right(offset_s, world):
     assert len(world.sts.requests) == 2
 
 
+@pytest.mark.parametrize("kind", ["sts", "sso", "container"])
+def test_a_clock_that_is_fast(kind, world):
+    """What is good for an hour looks, by this machine's, as if it had expired
+    an hour ago."""
+    fake = getattr(world, kind)
+    fake.date_offset_s = -7200
+    fake.keys.lifetime_s = -3600
+    env = world.environment({"sts": ROLE, "sso": SSO}.get(kind),
+                            **(CONTAINER if kind == "container" else {}))
+    assert "access_key_id" in ours(env)
+
+
 @pytest.mark.parametrize("mode,pieces", [
     ("ExpiredTokenException", ["the token in", "has expired"]),
     ("InvalidIdentityToken", ["identity provider in IAM"]),
@@ -187,8 +201,6 @@ def test_a_web_identity_token_that_is_missing(world):
     said(world, env, "cannot be read: No such file")
 
 
-SSO = "[default]\n" + SESSION + SECTION
-LOGIN = "run 'aws sso login --sso-session s'"
 
 
 @pytest.mark.parametrize("mode,pieces", [
