@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "fs/archive/landing.h"
+#include "fs/aws/settings.h"
 #include "fs/mkv/reader.h"
 #include "fs/net/retry.h"
 
@@ -208,11 +209,13 @@ static int body(void *user, const void *bytes, size_t n)
 /* Is another try of any use, after this one failed with d->rc? */
 static bool try_again(struct batch *b, struct download *d)
 {
+	unsigned max = (unsigned)d->a->settings->max_attempts;
+
 	switch (d->rc) {
 	case -EBUSY:
-	case -ETIMEDOUT:
-		return true; /* until the deadline */
-	case -ENODATA:	     /* not visible yet */
+	case -ETIMEDOUT: /* until the deadline, or as often as a user says */
+		return max == 0 || d->tries < max;
+	case -ENODATA: /* not visible yet */
 		return d->tries < NOT_FOUND_TRIES;
 	case -EPROTO:
 		d->alone = true;

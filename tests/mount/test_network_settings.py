@@ -2,6 +2,7 @@
 """What the environment says of the way to AWS: proxies, tries, the name we go
 by; and a clock that is wrong."""
 import base64
+import errno
 import itertools
 import select
 import socket
@@ -135,6 +136,19 @@ def test_max_attempts(value, tries, server, mount):
     assert "InternalFailure" in said
     assert time.monotonic() - began < 10
     assert server.stats()["DescribeStream"]["requests"] - before == tries
+
+
+@pytest.mark.parametrize("kind", ["error", "throttle"])
+def test_max_attempts_of_a_read(kind, server, mount):
+    m = mount("front-door", env={"AWS_MAX_ATTEMPTS": "2"})
+    path = sorted(m.path.glob("fragments/*/*/*.mkv"))[0]
+    server.fault(kind, api="GetMediaForFragmentList", count=-1)
+    before = server.stats()["GetMediaForFragmentList"]["requests"]
+    with pytest.raises(OSError) as failed:
+        path.read_bytes()
+    assert failed.value.errno == errno.ETIMEDOUT
+    asked = server.stats()["GetMediaForFragmentList"]["requests"] - before
+    assert asked == 2
 
 
 class Listener:
