@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "fs/aws/sigv4.h"
+#include "fs/aws/post.h"
 #include "fs/aws/url.h"
 #include "fs/creds/internal.h"
 #include "fs/creds/keys.h"
@@ -58,49 +58,19 @@ static void form_free(GString *form)
 	g_string_free(form, TRUE);
 }
 
-/* Header lines, signed where there are keys to sign with; or NULL. */
-static GPtrArray *header_lines(const struct creds_context *x,
-			       const struct aws_url *url, const GString *form,
-			       const struct aws_credentials *keys)
-{
-	g_autofree char *path = g_strconcat(url->path, "/", NULL);
-	const struct sigv4_header headers[] = {{"Host", url->host},
-					       {"Content-Type", FORM}};
-	const struct sigv4_request request = {
-		.method = "POST",
-		.path = path,
-		.query = "",
-		.headers = headers,
-		.n_headers = G_N_ELEMENTS(headers),
-		.body = form->str,
-		.body_bytes = form->len,
-	};
-	const struct sigv4_scope scope = {
-		.region = x->settings->region,
-		.service = "sts",
-		.now_ms = creds_now_ms(x),
-		.normalize_path = true,
-	};
-	GPtrArray *lines =
-		g_ptr_array_new_with_free_func((GDestroyNotify)aws_wipe_free);
-	struct sigv4_result signed_by = {0};
-
-	g_ptr_array_add(lines, g_strconcat("Host: ", url->host, NULL));
-	g_ptr_array_add(lines, g_strdup("Content-Type: " FORM));
-	if (keys && !sigv4_sign(&request, &scope, keys, &signed_by))
-		for (guint i = 0; i < signed_by.header_lines->len; i++)
-			g_ptr_array_add(
-				lines,
-				g_strdup(signed_by.header_lines->pdata[i]));
-	sigv4_result_release(&signed_by);
-	g_ptr_array_add(lines, NULL);
-	return lines;
-}
-
 static int send(struct creds_context *x, const char *sts_url,
 		const GString *form, const struct aws_credentials *keys,
 		struct net_answer *a, char **ret_error)
 {
+	struct aws_post post = {
+		.path = "/",
+		.content_type = FORM,
+		.body = form->str,
+		.body_bytes = form->len,
+		.region = x->settings->region,
+		.service = "sts",
+		.now_ms = creds_now_ms(x),
+	};
 	struct aws_url *url = NULL;
 	g_autoptr(GPtrArray) lines = NULL;
 	g_autofree char *whole = NULL;
@@ -114,9 +84,13 @@ static int send(struct creds_context *x, const char *sts_url,
 	if (aws_url_parse(sts_url, &url))
 		return creds_fail(-EACCES, ret_error, "%s is no STS endpoint",
 				  sts_url);
-	lines = header_lines(x, url, form, keys);
+	post.url = url;
+	lines = aws_post_headers(&post, keys);
 	whole = aws_url_join(url, "/");
 	aws_url_free(url);
+	if (!lines)
+		return creds_fail(-EACCES, ret_error,
+				  "the request to STS cannot be signed");
 	r.url = whole;
 	r.headers = (const char *const *)lines->pdata;
 	rc = creds_ask(x, &r, a);

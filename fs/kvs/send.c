@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "fs/aws/json.h"
-#include "fs/aws/sigv4.h"
+#include "fs/aws/post.h"
 #include "fs/kvs/internal.h"
 
 #include <errno.h>
@@ -147,60 +147,43 @@ static void on_done(void *user, int rc, const struct net_response *r,
 
 static const struct net_request_ops ops = {on_body, on_done};
 
-static int sign(struct kvs_call *call, const struct aws_url *url,
-		const struct aws_credentials *credentials,
-		struct sigv4_result *ret_signed)
+/* NULL: it cannot be signed. */
+static GPtrArray *sign(struct kvs_call *call, const struct aws_url *url,
+		       const struct aws_credentials *credentials)
 {
 	const struct kvs_client *c = call->client;
-	g_autofree char *path = g_strconcat(url->path, call->kind->path, NULL);
-	const struct sigv4_header headers[] = {
-		{"Host", url->host},
-		{"Content-Type", CONTENT_TYPE},
-	};
-	const struct sigv4_request request = {
-		.method = "POST",
-		.path = path,
-		.query = "",
-		.headers = headers,
-		.n_headers = G_N_ELEMENTS(headers),
+	const struct aws_post post = {
+		.url = url,
+		.path = call->kind->path,
+		.content_type = CONTENT_TYPE,
 		.body = call->request_body,
 		.body_bytes = strlen(call->request_body),
-	};
-	const struct sigv4_scope scope = {
 		.region = c->settings->region,
 		.service = SERVICE,
 		.now_ms = kvs_now_ms(c),
-		.normalize_path = true,
 	};
 
 	call->signed_offset_ms = c->clock_offset_ms;
-	return sigv4_sign(&request, &scope, credentials, ret_signed);
+	return aws_post_headers(&post, credentials);
 }
 
 static void start(struct kvs_call *call, const struct aws_url *url,
-		  GPtrArray *signed_lines)
+		  const GPtrArray *lines)
 {
 	struct kvs_client *c = call->client;
 	g_autofree char *whole = aws_url_join(url, call->kind->path);
-	g_autofree char *host = g_strconcat("Host: ", url->host, NULL);
-	g_autoptr(GPtrArray) lines = g_ptr_array_new();
-	char type[] = "Content-Type: " CONTENT_TYPE;
 	int64_t left_ms = MAX(1,
 			      call->deadline_ms - clock_monotonic_ms(c->clock));
-	struct net_request_spec spec = {
+	const struct net_request_spec spec = {
 		.method = "POST",
 		.url = whole,
+		.headers = (const char *const *)lines->pdata,
 		.body = call->request_body,
 		.body_bytes = strlen(call->request_body),
 		.deadline_ms = left_ms + DEADLINE_SPARE_MS,
 		.stall_ms = CLAMP(left_ms / 3, STALL_MIN_MS, STALL_MAX_MS),
 	};
 
-	g_ptr_array_add(lines, host);
-	g_ptr_array_add(lines, type);
-	g_ptr_array_extend(lines, signed_lines, NULL, NULL);
-	g_ptr_array_add(lines, NULL);
-	spec.headers = (const char *const *)lines->pdata;
 	call->sent_ms = clock_realtime_ms(c->clock);
 	kvs_client_asks(c);
 	call->request = net_request_start(c->loop, &spec, &ops, call);
@@ -209,7 +192,7 @@ static void start(struct kvs_call *call, const struct aws_url *url,
 void kvs_call_send(struct kvs_call *call, const struct aws_url *url)
 {
 	const struct aws_credentials *credentials;
-	struct sigv4_result result = {0};
+	g_autoptr(GPtrArray) lines = NULL;
 
 	if (!call->answer)
 		call->answer = g_byte_array_new();
@@ -219,12 +202,12 @@ void kvs_call_send(struct kvs_call *call, const struct aws_url *url)
 	credentials = kvs_keys_get(call);
 	if (!credentials)
 		return;
-	if (sign(call, url, credentials, &result)) {
+	lines = sign(call, url, credentials);
+	if (!lines) {
 		kvs_failure_set(&call->failure, -EIO,
 				"The request cannot be signed");
 		kvs_call_tried(call);
 		return;
 	}
-	start(call, url, result.header_lines);
-	sigv4_result_release(&result);
+	start(call, url, lines);
 }
