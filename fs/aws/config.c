@@ -46,8 +46,7 @@ static int complain(const struct parser *p, const char *what, char **ret_error)
 	return -EINVAL;
 }
 
-/* ---- text, as Python has it -----------------------------------------------
- */
+/* ---- text, as Python has it --------------------------------------------- */
 
 static bool is_blank(gunichar c)
 {
@@ -98,8 +97,7 @@ static void one_kind_of_line_end(char *s)
 	*to = '\0';
 }
 
-/* ---- values ---------------------------------------------------------------
- */
+/* ---- values ------------------------------------------------------------- */
 
 /* What outgrows its room is moved by hand: it may be a secret. */
 static void value_append(struct parser *p, const char *text)
@@ -157,8 +155,7 @@ static void put_value(struct parser *p)
 	p->blanks = 0;
 }
 
-/* ---- lines ----------------------------------------------------------------
- */
+/* ---- lines -------------------------------------------------------------- */
 
 /* "TYPE NAME" whatever the file calls it. */
 static char *section_name(const struct parser *p, const char *header)
@@ -259,8 +256,7 @@ static int parse_line(struct parser *p, char *line, char **ret_error)
 	return parse_pair(p, text, ret_error);
 }
 
-/* ---- a text ---------------------------------------------------------------
- */
+/* ---- a text ------------------------------------------------------------- */
 
 static struct aws_config *config_new(void)
 {
@@ -328,8 +324,7 @@ int aws_config_parse(const char *text, size_t n, const char *path,
 	return 0;
 }
 
-/* ---- questions ------------------------------------------------------------
- */
+/* ---- questions ---------------------------------------------------------- */
 
 static GHashTable *find_section(const struct aws_config *c, const char *type,
 				const char *name)

@@ -17,8 +17,7 @@
 static const char *const media_apis[] = {"LIST_FRAGMENTS",
 					 "GET_MEDIA_FOR_FRAGMENT_LIST"};
 
-/* ---- ListStreams ----------------------------------------------------------
- */
+/* ---- ListStreams -------------------------------------------------------- */
 
 struct streams {
 	struct check_call call;
@@ -111,8 +110,7 @@ static void check_list(struct check *c)
 	streams_release(&s);
 }
 
-/* ---- DescribeStream -------------------------------------------------------
- */
+/* ---- DescribeStream ----------------------------------------------------- */
 
 static void retention(struct check *c, const struct kvs_stream_info *s)
 {
@@ -210,8 +208,7 @@ static void check_describe(struct check *c)
 	streams_release(&s);
 }
 
-/* ---- GetDataEndpoint ------------------------------------------------------
- */
+/* ---- GetDataEndpoint ---------------------------------------------------- */
 
 struct endpoint {
 	struct check_call call;
@@ -263,8 +260,7 @@ static bool check_endpoint(struct check *c)
 	return ok;
 }
 
-/* ---- all of it ------------------------------------------------------------
- */
+/* ---- all of it ---------------------------------------------------------- */
 
 static void skip(struct check *c, const char *const *steps, size_t n,
 		 const char *why)

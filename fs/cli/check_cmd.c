@@ -21,8 +21,7 @@ static uint32_t any_number(void)
 	return g_random_int();
 }
 
-/* ---- what this machine alone can tell -------------------------------------
- */
+/* ---- what this machine alone can tell ----------------------------------- */
 
 static const char *absent(const char *path)
 {
@@ -104,8 +103,7 @@ static void check_cache(struct check *c)
 	cache_place_close(p);
 }
 
-/* ---- what the service says ------------------------------------------------
- */
+/* ---- what the service says ---------------------------------------------- */
 
 static bool connect_client(struct check *c)
 {

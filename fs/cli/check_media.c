@@ -23,8 +23,7 @@
 #define KMS_ERROR_MIN 4500
 #define KMS_ERROR_MAX 4506
 
-/* ---- ListFragments --------------------------------------------------------
- */
+/* ---- ListFragments ------------------------------------------------------ */
 
 struct page {
 	struct check_call call;
@@ -152,8 +151,7 @@ static char *describe(const struct kvs_fragment *f)
 			       t.month, t.day, t.hour, t.minute, t.second);
 }
 
-/* ---- GetMediaForFragmentList ----------------------------------------------
- */
+/* ---- GetMediaForFragmentList -------------------------------------------- */
 
 struct media {
 	struct check_call call;
@@ -260,8 +258,7 @@ static void check_one(struct check *c, const struct kvs_fragment *f)
 	mkv_reader_free(m.reader);
 }
 
-/* ---- both -----------------------------------------------------------------
- */
+/* ---- both --------------------------------------------------------------- */
 
 static void nothing(struct check *c, int64_t took_ms)
 {

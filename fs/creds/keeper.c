@@ -79,8 +79,7 @@ static int64_t now_ms(const struct creds_keeper *k)
 	return clock_realtime_ms(k->o.clock) + atomic_load(&k->clock_offset_ms);
 }
 
-/* ---- the loop's side ------------------------------------------------------
- */
+/* ---- the loop's side ---------------------------------------------------- */
 
 struct outcome {
 	struct creds_keeper *keeper;
@@ -154,8 +153,7 @@ void creds_keeper_set_clock(struct creds_keeper *k, int64_t offset_ms)
 	atomic_store(&k->clock_offset_ms, offset_ms);
 }
 
-/* ---- the keeper's own thread ----------------------------------------------
- */
+/* ---- the keeper's own thread -------------------------------------------- */
 
 static void tell(struct creds_keeper *k, struct aws_credentials *credentials,
 		 int rc, const char *why)

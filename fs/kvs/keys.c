@@ -76,8 +76,7 @@ void kvs_keys_leave(struct kvs_call *call)
 	call->client->requests--;
 }
 
-/* ---- the call that asks for nothing else ----------------------------------
- */
+/* ---- the call that asks for nothing else -------------------------------- */
 
 struct keys_call {
 	struct kvs_call call;

@@ -95,8 +95,7 @@ static int print_own(const char *profile)
 	return 0;
 }
 
-/* ---- credential_process: what it may do wrong -----------------------------
- */
+/* ---- credential_process: what it may do wrong --------------------------- */
 
 static const struct {
 	const char *command;
