@@ -60,7 +60,7 @@ struct aws_settings {
  * 0; -EINVAL with one sentence for people in *ret_error (a profile that does
  * not exist, an impossible URL, a config line that cannot be read, with file
  * and line), or -ENOENT where only the region is missing: the machine's own may
- * do (creds/imds.h).  The caller frees *ret_error with g_free().
+ * do (creds/region.h).  The caller frees *ret_error with g_free().
  */
 int aws_settings_load(const struct aws_overrides *o, char **environ,
 		      struct aws_settings **ret_settings, char **ret_error);

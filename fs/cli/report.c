@@ -101,11 +101,6 @@ void report_policy_for(struct report *r, const char *resource, bool lists)
 	r->lists = lists;
 }
 
-bool report_failed(const struct report *r)
-{
-	return r->failed > 0;
-}
-
 static void add_statement(struct json_object *list, const char *const *actions,
 			  const char *resource)
 {

@@ -37,7 +37,6 @@ void report_missing_action(struct report *r, const char *action);
 /* What that policy is for: the ARN, which may have '*' in it, of the stream;
  * streams are listed, too. */
 void report_policy_for(struct report *r, const char *resource, bool lists);
-bool report_failed(const struct report *r);
 
 /* The verdict, and the policy where an action is missing; frees it.  What to
  * exit with: 0, or 1 where a step has failed. */

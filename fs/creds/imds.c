@@ -26,6 +26,10 @@
  * them, or say that they do not (sdkref: "static stability").
  */
 #define EXTENSION_MS 300000
+/* A token's answer is one hop too far for a container, by default. */
+#define RAISE_HOPS                                   \
+	"'aws ec2 modify-instance-metadata-options " \
+	"--http-put-response-hop-limit 2'"
 
 struct imds {
 	struct creds_context *x;
@@ -43,8 +47,7 @@ static void imds_release(struct imds *m)
 	aws_wipe_free(m->token_line);
 }
 
-/* ---- settings -------------------------------------------------------------
- */
+/* ---- settings ----------------------------------------------------------- */
 
 static const char *setting(const struct aws_settings *s,
 			   const struct aws_profiles *p, const char *variable,
@@ -142,8 +145,7 @@ static int imds_init(struct imds *m, struct creds_context *x, char **ret_error)
 	return rc;
 }
 
-/* ---- requests -------------------------------------------------------------
- */
+/* ---- requests ----------------------------------------------------------- */
 
 static int ask(struct imds *m, const char *method, const char *path,
 	       const char *header, struct net_answer *a)
@@ -193,9 +195,7 @@ static int get_token(struct imds *m, char **ret_error)
 			m->base,
 			m->token_timed_out
 				? " in time (in a container: its hop limit "
-				  "must be 2, 'aws ec2 "
-				  "modify-instance-metadata-options "
-				  "--http-put-response-hop-limit 2')"
+				  "must be 2, " RAISE_HOPS ")"
 				: "");
 	else
 		rc = 0;
@@ -224,9 +224,7 @@ static int get(struct imds *m, const char *path, struct net_answer *a,
 			m->token_timed_out
 				? ": it wants a token, which it did not give "
 				  "in time; in a container, raise its hop "
-				  "limit to 2: 'aws ec2 "
-				  "modify-instance-metadata-options "
-				  "--http-put-response-hop-limit 2'"
+				  "limit to 2: " RAISE_HOPS
 				: "");
 	if (a->http_status != 200 || a->n == 0)
 		return creds_fail(-ETIMEDOUT, ret_error,
@@ -236,8 +234,7 @@ static int get(struct imds *m, const char *path, struct net_answer *a,
 	return 0;
 }
 
-/* ---- the role's keys ------------------------------------------------------
- */
+/* ---- the role's keys ---------------------------------------------------- */
 
 static int read_keys(struct imds *m, const struct net_answer *a,
 		     const char *role, struct aws_credentials **ret_keys,
@@ -370,8 +367,7 @@ int creds_from_instance(struct creds_context *x, const struct creds_plan *p,
 	return rc;
 }
 
-/* ---- the region -----------------------------------------------------------
- */
+/* ---- the region --------------------------------------------------------- */
 
 char *creds_instance_region(struct creds_context *x)
 {

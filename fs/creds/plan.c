@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "fs/aws/credentials.h"
-#include "fs/aws/endpoints.h"
 #include "fs/creds/plan_impl.h"
 
 static void role_clear(struct creds_role *r)
@@ -46,37 +45,31 @@ void creds_plan_free(struct creds_plan *p)
 	g_free(p);
 }
 
-static const char *key_of(const struct planning *p, const char *profile,
-			  const char *key)
-{
-	return aws_profiles_get(p->profiles, profile, key);
-}
-
-/* ---- roles ----------------------------------------------------------------
- */
+/* ---- roles -------------------------------------------------------------- */
 
 /* With a token file beside it, role_arn is the web identity's. */
 static bool has_role(const struct planning *p, const char *profile)
 {
-	return key_of(p, profile, "role_arn") &&
-	       !key_of(p, profile, "web_identity_token_file");
+	return planning_key(p, profile, "role_arn") &&
+	       !planning_key(p, profile, "web_identity_token_file");
 }
 
 static bool has_keys(const struct planning *p, const char *profile)
 {
-	return key_of(p, profile, "aws_access_key_id") ||
-	       key_of(p, profile, "aws_secret_access_key");
+	return planning_key(p, profile, "aws_access_key_id") ||
+	       planning_key(p, profile, "aws_secret_access_key");
 }
 
 static void add_role(struct planning *p, const char *profile)
 {
-	const char *duration = key_of(p, profile, "duration_seconds");
+	const char *duration = planning_key(p, profile, "duration_seconds");
 	struct creds_role *r = g_new0(struct creds_role, 1);
 	gint64 seconds = 0;
 
-	r->arn = g_strdup(key_of(p, profile, "role_arn"));
-	r->session_name = g_strdup(key_of(p, profile, "role_session_name"));
-	r->external_id = g_strdup(key_of(p, profile, "external_id"));
+	r->arn = g_strdup(planning_key(p, profile, "role_arn"));
+	r->session_name =
+		g_strdup(planning_key(p, profile, "role_session_name"));
+	r->external_id = g_strdup(planning_key(p, profile, "external_id"));
 	/* What is no number is passed over, as botocore does; the service says
 	   which numbers it takes. */
 	if (duration && g_ascii_string_to_signed(duration, 10, 0, INT32_MAX,
@@ -88,17 +81,19 @@ static void add_role(struct planning *p, const char *profile)
 static int credential_source(struct planning *p, const char *profile,
 			     const char *source)
 {
+	const char *missing;
 	int rc;
 
+	if (!strcmp(source, "Ec2InstanceMetadata")) {
+		creds_plan_instance(p);
+		return 0;
+	}
 	if (!strcmp(source, "Environment")) {
 		rc = creds_plan_environment(p);
+		missing = "AWS_ACCESS_KEY_ID";
 	} else if (!strcmp(source, "EcsContainer")) {
 		rc = creds_plan_container(p);
-	} else if (!strcmp(source, "Ec2InstanceMetadata")) {
-		p->plan->base = CREDS_INSTANCE;
-		p->plan->provider = "iam-role";
-		p->plan->source = g_strdup("the EC2 instance's role");
-		return 0;
+		missing = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
 	} else {
 		return creds_plan_refuse(
 			p,
@@ -107,14 +102,10 @@ static int credential_source(struct planning *p, const char *profile,
 			profile, source);
 	}
 	if (rc == -ENOENT)
-		return creds_plan_refuse(
-			p,
-			"profile '%s' has credential_source %s, but %s is not "
-			"set",
-			profile, source,
-			*source == 'E' && source[1] == 'n'
-				? "AWS_ACCESS_KEY_ID"
-				: "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+		return creds_plan_refuse(p,
+					 "profile '%s' has credential_source "
+					 "%s, but %s is not set",
+					 profile, source, missing);
 	return rc;
 }
 
@@ -160,9 +151,9 @@ static int source_profile(struct planning *p, const char *profile,
 /* The role of the profile, after whatever it takes to get there. */
 static int assume(struct planning *p, const char *profile, GPtrArray *visited)
 {
-	const char *arn = key_of(p, profile, "role_arn");
-	const char *from = key_of(p, profile, "source_profile");
-	const char *source = key_of(p, profile, "credential_source");
+	const char *arn = planning_key(p, profile, "role_arn");
+	const char *from = planning_key(p, profile, "source_profile");
+	const char *source = planning_key(p, profile, "credential_source");
 	int rc;
 
 	if (from && source)
@@ -176,7 +167,7 @@ static int assume(struct planning *p, const char *profile, GPtrArray *visited)
 					 "whom it is assumed: add "
 					 "source_profile or credential_source",
 					 profile);
-	if (key_of(p, profile, "mfa_serial"))
+	if (planning_key(p, profile, "mfa_serial"))
 		return creds_plan_refuse(
 			p,
 			"profile '%s' assumes %s with an MFA code "
@@ -203,16 +194,13 @@ static int find_role(struct planning *p, const char *profile)
 	return assume(p, profile, visited);
 }
 
-/* ---- the whole ------------------------------------------------------------
- */
+/* ---- the whole ---------------------------------------------------------- */
 
 static void guess_instance(struct planning *p)
 {
 	const struct aws_settings *s = p->settings;
 
-	p->plan->base = CREDS_INSTANCE;
-	p->plan->provider = "iam-role";
-	p->plan->source = g_strdup("the EC2 instance's role");
+	creds_plan_instance(p);
 	p->plan->guessed = true;
 	p->plan->nowhere = g_strdup_printf(
 		"no credentials: %s, and profile '%s' names none in %s or %s",
@@ -243,19 +231,10 @@ static int find_base(struct planning *p)
 
 static int find_sts(struct planning *p)
 {
-	const struct aws_endpoint_place at = {
-		.env = p->settings->environ,
-		.profiles = p->profiles,
-		.profile = p->settings->profile,
-	};
-	bool overridden;
-
 	if (p->plan->roles->len == 0 && p->plan->base != CREDS_WEB_IDENTITY)
 		return 0;
-	return aws_endpoint_find(&at, AWS_STS, p->settings->region,
-				 &p->plan->sts_url, &overridden, p->ret_error)
-		       ? -EACCES
-		       : 0;
+	return creds_plan_url(p, AWS_STS, p->settings->region,
+			      &p->plan->sts_url);
 }
 
 int creds_plan_make(const struct aws_settings *s, struct creds_plan **ret_plan,

@@ -10,7 +10,6 @@
 
 #include "fs/aws/credentials.h"
 #include "fs/aws/digest.h"
-#include "fs/aws/endpoints.h"
 #include "fs/creds/keys.h"
 
 int creds_plan_refuse(struct planning *p, const char *format, ...)
@@ -23,15 +22,25 @@ int creds_plan_refuse(struct planning *p, const char *format, ...)
 	return -EACCES;
 }
 
+int creds_plan_url(struct planning *p, enum aws_service service,
+		   const char *region, char **ret_url)
+{
+	const struct aws_endpoint_place at = {
+		.env = p->settings->environ,
+		.profiles = p->profiles,
+		.profile = p->settings->profile,
+	};
+	bool overridden;
+
+	return aws_endpoint_find(&at, service, region, ret_url, &overridden,
+				 p->ret_error)
+		       ? -EACCES
+		       : 0;
+}
+
 static const char *env_of(const struct planning *p, const char *name)
 {
 	return aws_env(p->settings->environ, name);
-}
-
-static const char *key_of(const struct planning *p, const char *profile,
-			  const char *key)
-{
-	return aws_profiles_get(p->profiles, profile, key);
 }
 
 /* ---- keys as they stand -------------------------------------------------- */
@@ -118,8 +127,7 @@ static int from_file(struct planning *p, const char *profile,
 	return take_keys(p, &f);
 }
 
-/* ---- somebody to ask ------------------------------------------------------
- */
+/* ---- somebody to ask ---------------------------------------------------- */
 
 /* The variable, where it counts, else the profile's key. */
 static const char *either(const struct planning *p, bool use_env,
@@ -128,7 +136,7 @@ static const char *either(const struct planning *p, bool use_env,
 {
 	const char *value = use_env ? env_of(p, variable) : NULL;
 
-	return value ? value : key_of(p, profile, key);
+	return value ? value : planning_key(p, profile, key);
 }
 
 int creds_plan_web_identity(struct planning *p, const char *profile,
@@ -164,7 +172,7 @@ int creds_plan_web_identity(struct planning *p, const char *profile,
 static int sso_value(struct planning *p, const char *profile,
 		     const char *session, const char *key, char **ret)
 {
-	const char *own = key_of(p, profile, key), *theirs = NULL;
+	const char *own = planning_key(p, profile, key), *theirs = NULL;
 
 	if (session)
 		theirs = aws_config_get(p->profiles->config, "sso-session",
@@ -205,32 +213,14 @@ static void sso_names(struct planning *p, const char *profile)
 		sso->session ? sso->session : "", sso->role, sso->account);
 }
 
-static int sso_urls(struct planning *p)
-{
-	const struct aws_endpoint_place at = {
-		.env = p->settings->environ,
-		.profiles = p->profiles,
-		.profile = p->settings->profile,
-	};
-	struct creds_sso *sso = &p->plan->sso;
-	bool overridden;
-
-	if (aws_endpoint_find(&at, AWS_SSO, sso->region, &sso->portal_url,
-			      &overridden, p->ret_error) ||
-	    aws_endpoint_find(&at, AWS_SSO_OIDC, sso->region, &sso->oidc_url,
-			      &overridden, p->ret_error))
-		return -EACCES;
-	return 0;
-}
-
 int creds_plan_sso(struct planning *p, const char *profile)
 {
 	struct creds_sso *sso = &p->plan->sso;
-	const char *session = key_of(p, profile, "sso_session");
+	const char *session = planning_key(p, profile, "sso_session");
 	int rc;
 
-	if (!key_of(p, profile, "sso_role_name") &&
-	    !key_of(p, profile, "sso_account_id"))
+	if (!planning_key(p, profile, "sso_role_name") &&
+	    !planning_key(p, profile, "sso_account_id"))
 		return -ENOENT;
 	if (session &&
 	    !aws_config_has(p->profiles->config, "sso-session", session))
@@ -257,12 +247,16 @@ int creds_plan_sso(struct planning *p, const char *profile)
 		return creds_plan_refuse(p, "sso_region '%s' is no region",
 					 sso->region);
 	sso_names(p, profile);
-	return sso_urls(p);
+	rc = creds_plan_url(p, AWS_SSO, sso->region, &sso->portal_url);
+	if (!rc)
+		rc = creds_plan_url(p, AWS_SSO_OIDC, sso->region,
+				    &sso->oidc_url);
+	return rc;
 }
 
 static int from_process(struct planning *p, const char *profile)
 {
-	const char *command = key_of(p, profile, "credential_process");
+	const char *command = planning_key(p, profile, "credential_process");
 
 	if (!command)
 		return -ENOENT;
@@ -278,7 +272,7 @@ static int from_process(struct planning *p, const char *profile)
 /* Its keys are bound to a private key that only the CLI may renew. */
 static int from_login(struct planning *p, const char *profile)
 {
-	if (!key_of(p, profile, "login_session"))
+	if (!planning_key(p, profile, "login_session"))
 		return -ENOENT;
 	return creds_plan_refuse(
 		p,
@@ -318,4 +312,11 @@ int creds_plan_container(struct planning *p)
 	p->plan->provider = "container-role";
 	p->plan->source = g_strdup("the container's credentials endpoint");
 	return 0;
+}
+
+void creds_plan_instance(struct planning *p)
+{
+	p->plan->base = CREDS_INSTANCE;
+	p->plan->provider = "iam-role";
+	p->plan->source = g_strdup("the EC2 instance's role");
 }

@@ -3,6 +3,7 @@
 #ifndef KVSFS_CREDS_PLAN_IMPL_H
 #define KVSFS_CREDS_PLAN_IMPL_H
 
+#include "fs/aws/endpoints.h"
 #include "fs/aws/profiles.h"
 #include "fs/aws/settings.h"
 #include "fs/creds/plan.h"
@@ -13,6 +14,12 @@ struct planning {
 	struct creds_plan *plan;
 	char **ret_error;
 };
+
+static inline const char *planning_key(const struct planning *p,
+				       const char *profile, const char *key)
+{
+	return aws_profiles_get(p->profiles, profile, key);
+}
 
 /* *ret_error is set; -EACCES. */
 int creds_plan_refuse(struct planning *p, const char *format, ...)
@@ -29,5 +36,10 @@ int creds_plan_sso(struct planning *p, const char *profile);
 /* All that a profile may hold but roles, in order. */
 int creds_plan_profile(struct planning *p, const char *profile, bool use_env);
 int creds_plan_container(struct planning *p);
+void creds_plan_instance(struct planning *p);
+
+/* Where the service is asked: 0, or -EACCES and a sentence. */
+int creds_plan_url(struct planning *p, enum aws_service service,
+		   const char *region, char **ret_url);
 
 #endif

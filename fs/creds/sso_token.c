@@ -61,7 +61,7 @@ static void put_time(struct json_object *o, const char *key, int64_t ms)
 	put(o, key, text);
 }
 
-/* A folder of its own beside it would do for readers; rename does for all. */
+/* In one step: who reads it meanwhile finds the old one or the new one. */
 static void write_file(const char *path, struct json_object *o)
 {
 	g_autofree char *temporary = g_strconcat(path, ".XXXXXX", NULL);
