@@ -23,12 +23,17 @@ int creds_pause(struct creds_context *x, int64_t ms)
 	return poll(&p, 1, (int)ms) > 0 ? -ECANCELED : 0;
 }
 
+bool creds_is_busy(int http_status)
+{
+	return http_status == 429 || http_status >= 500;
+}
+
 static bool worth_another_try(int rc, int status)
 {
 	if (rc)
 		return rc == -EHOSTUNREACH || rc == -ECONNREFUSED ||
 		       rc == -ECONNRESET || rc == -ETIMEDOUT;
-	return status == 429 || status >= 500;
+	return creds_is_busy(status);
 }
 
 /*
@@ -75,6 +80,13 @@ int creds_fail(int rc, char **ret_error, const char *format, ...)
 	*ret_error = g_strdup_vprintf(format, ap);
 	va_end(ap);
 	return rc;
+}
+
+int creds_fail_silent(int rc, const struct net_answer *a, char **ret_error,
+		      const char *who, const char *url)
+{
+	return creds_fail(rc == -ECANCELED ? rc : -ETIMEDOUT, ret_error,
+			  "%s %s did not answer: %s", who, url, a->text);
 }
 
 char *creds_quote(const char *text, size_t n)

@@ -108,7 +108,8 @@ static int take(const struct net_answer *a, const char *url,
 		g_autofree char *said = creds_quote(a->bytes, a->n);
 
 		return creds_fail(
-			a->http_status >= 500 ? -ETIMEDOUT : -EACCES, ret_error,
+			creds_is_busy(a->http_status) ? -ETIMEDOUT : -EACCES,
+			ret_error,
 			"the container's credentials endpoint %s answered HTTP "
 			"status %d (%s): is a role given to this task or pod, "
 			"and its token valid?",
@@ -154,11 +155,9 @@ int creds_from_container(struct creds_context *x, const struct creds_plan *p,
 
 		rc = creds_ask(x, &r, &a);
 		if (rc)
-			rc = creds_fail(
-				rc == -ECANCELED ? rc : -ETIMEDOUT, ret_error,
-				"the container's credentials endpoint %s did "
-				"not answer: %s",
-				url, a.text);
+			rc = creds_fail_silent(
+				rc, &a, ret_error,
+				"the container's credentials endpoint", url);
 		else
 			rc = take(&a, url, ret_keys, ret_error);
 	}

@@ -43,6 +43,12 @@ int64_t creds_now_ms(const struct creds_context *x);
 /* *ret_error = the sentence; returns rc. */
 int creds_fail(int rc, char **ret_error, const char *format, ...)
 	G_GNUC_PRINTF(3, 4);
+/* Nobody answered: -ETIMEDOUT, or -ECANCELED, with "WHO did not answer: ...".
+ */
+int creds_fail_silent(int rc, const struct net_answer *a, char **ret_error,
+		      const char *who, const char *url);
+/* A status that a later try may better. */
+bool creds_is_busy(int http_status);
 /* A short printable piece of what a service said, for a sentence. */
 char *creds_quote(const char *text, size_t n);
 

@@ -38,9 +38,8 @@ static int refused(const struct creds_sso *sso, const struct net_answer *a,
 				  "sso_account_id and sso_region (%s)",
 				  sso->role, sso->account, said);
 	default:
-		return creds_fail(a->http_status >= 500 || a->http_status == 429
-					  ? -ETIMEDOUT
-					  : -EACCES,
+		return creds_fail(creds_is_busy(a->http_status) ? -ETIMEDOUT
+								: -EACCES,
 				  ret_error,
 				  "IAM Identity Center at %s answered HTTP "
 				  "status %d (%s)",
@@ -96,9 +95,9 @@ static int get_keys(struct creds_context *x, const struct creds_sso *sso,
 
 	aws_wipe_free(line);
 	if (rc)
-		rc = creds_fail(rc == -ECANCELED ? rc : -ETIMEDOUT, ret_error,
-				"IAM Identity Center at %s did not answer: %s",
-				sso->portal_url, a.text);
+		rc = creds_fail_silent(rc, &a, ret_error,
+				       "IAM Identity Center at",
+				       sso->portal_url);
 	else
 		rc = take(sso, &a, ret_keys, ret_error);
 	net_answer_release(&a);

@@ -95,9 +95,7 @@ static int send(struct creds_context *x, const char *sts_url,
 	r.headers = (const char *const *)lines->pdata;
 	rc = creds_ask(x, &r, a);
 	if (rc)
-		return creds_fail(rc == -ECANCELED ? rc : -ETIMEDOUT, ret_error,
-				  "STS at %s did not answer: %s", sts_url,
-				  a->text);
+		return creds_fail_silent(rc, a, ret_error, "STS at", sts_url);
 	return 0;
 }
 
@@ -140,7 +138,7 @@ static int refused(const struct net_answer *a, const struct sts_answer *s,
 	const char *text = s->values[STS_MESSAGE];
 	g_autofree char *message = creds_quote(text ? text : "",
 					       text ? strlen(text) : 0);
-	bool busy = a->http_status >= 500 || a->http_status == 429 ||
+	bool busy = creds_is_busy(a->http_status) ||
 		    (code && g_str_has_prefix(code, "Throttl"));
 
 	return creds_fail(
