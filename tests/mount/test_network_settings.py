@@ -6,12 +6,12 @@ import errno
 import itertools
 import select
 import socket
-import threading
 import time
 
 import pytest
 
 import kvs_server
+import listening
 import mounting
 import tls_front
 
@@ -20,22 +20,11 @@ class Proxy:
     """Speaks CONNECT; `asked` is what it was asked for.  password: what it
     wants to see, "user:password"."""
 
-    def __init__(self, password=None, refuse=None):
+    def __init__(self, password=None):
         self.password = password
-        self.refuse = refuse
         self.asked = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,),
-                             daemon=True).start()
+        self.listening = listening.Listening(self._serve)
+        self.port = self.listening.port
 
     def _serve(self, client):
         with client:
@@ -47,9 +36,9 @@ class Proxy:
                 head += piece
             self.asked.append(head.split()[1].decode())
             wanted = self.password and base64.b64encode(self.password.encode())
-            if self.refuse or wanted and wanted not in head:
-                client.sendall(f"HTTP/1.1 {self.refuse or '407 Who?'}\r\n"
-                               "Content-Length: 0\r\n\r\n".encode())
+            if wanted and wanted not in head:
+                client.sendall(b"HTTP/1.1 407 Who?\r\n"
+                               b"Content-Length: 0\r\n\r\n")
                 return
             host, port = self.asked[-1].rsplit(":", 1)
             with socket.create_connection((host, int(port))) as behind:
@@ -70,7 +59,7 @@ class Proxy:
         return self
 
     def __exit__(self, *ignored):
-        self.listener.close()
+        self.listening.close()
 
 
 @pytest.fixture
@@ -151,37 +140,23 @@ def test_max_attempts_of_a_read(kind, server, mount):
     assert asked == 2
 
 
-class Listener:
-    """Notes the heads of requests, and answers none."""
-
-    def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        self.heads = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            with client:
-                self.heads.append(client.recv(65536).decode())
-
-    def close(self):
-        self.listener.close()
-
-
 @pytest.mark.parametrize("app", [None, "my app"])
 def test_the_name_we_go_by(app, mount):
-    listener = Listener()
+    heads = []
+
+    def note(client):
+        """And answer nothing."""
+        with client:
+            heads.append(client.recv(65536).decode())
+
+    listener = listening.Listening(note)
     try:
-        fails(mount, {"AWS_ENDPOINT_URL": listener.url, "AWS_MAX_ATTEMPTS": "1",
+        fails(mount, {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{listener.port}",
+                      "AWS_MAX_ATTEMPTS": "1",
                       **({"AWS_SDK_UA_APP_ID": app} if app else {})})
     finally:
         listener.close()
-    agent, = {line for head in listener.heads for line in head.splitlines()
+    agent, = {line for head in heads for line in head.splitlines()
               if line.startswith("User-Agent:")}
     assert agent.startswith("User-Agent: kvsfs/")
     assert agent.endswith(" app/my-app") == bool(app)

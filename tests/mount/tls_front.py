@@ -12,6 +12,8 @@ import subprocess
 import threading
 import urllib.parse
 
+import listening
+
 Handshake = collections.namedtuple("Handshake", "resumed alpn")
 
 
@@ -38,28 +40,17 @@ class TlsFront:
         self.context.set_alpn_protocols(["h2", "http/1.1"])
         behind = urllib.parse.urlsplit(url)
         self.behind = (behind.hostname, behind.port)
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"https://localhost:{self.listener.getsockname()[1]}"
         self.handshakes = []
         self.open = set()
         self.lock = threading.Lock()
-        self.thread = threading.Thread(target=self._accept, daemon=True)
-        self.thread.start()
+        self.listening = listening.Listening(self._serve)
+        self.url = f"https://localhost:{self.listening.port}"
 
     def environment(self):
         """In place of the server's own."""
         return {"AWS_ENDPOINT_URL": self.url,
                 "AWS_ENDPOINT_URL_KINESIS_VIDEO_ARCHIVED_MEDIA": self.url,
                 "AWS_CA_BUNDLE": str(self.certificate)}
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,),
-                             daemon=True).start()
 
     def _serve(self, client):
         try:
@@ -104,5 +95,5 @@ class TlsFront:
         return self
 
     def __exit__(self, *ignored):
-        self.listener.close()
+        self.listening.close()
         self.hang_up()
